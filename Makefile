@@ -1,0 +1,27 @@
+# Read by GNU make and by BSD make. Needs Python 3.11 or newer with pip; everything else goes into .venv.
+PYTHON ?= python3
+VENV   = .venv
+RUN    = $(VENV)/bin/python
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/ready
+	@$(RUN) demo/demo.py
+
+test: $(VENV)/ready
+	$(RUN) -m pytest
+
+lint: $(VENV)/ready
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+# pip of the machine installs into the new environment: many systems have venv without ensurepip.
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; say make PYTHON=...")'
+	$(PYTHON) -m venv --clear --without-pip $(VENV)
+	$(PYTHON) -m pip --python $(RUN) install --quiet --editable '.[test,lint]'
+	touch $(VENV)/ready
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
