@@ -1,0 +1,1 @@
+"""Tests with a real kernel: own network namespaces, real firewalls, real packets."""
