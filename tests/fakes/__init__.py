@@ -1,0 +1,1 @@
+"""Firewall programs in memory, held to transcripts of the real ones."""
