@@ -56,13 +56,13 @@ def name(text: str) -> str | None:
     A name needs a dot and a letter in its last label: ``UNKNOWN`` and ``1.2.3`` are no names that
     could ever lead to an address.
     """
-    text = text.removesuffix(".").lower()
+    text = text.removesuffix(".")
     if not 0 < len(text) <= LONGEST_NAME or not NAME_LETTERS.issuperset(text):
         return None
     labels = text.split(".")
     if len(labels) < 2 or not all(0 < len(label) <= 63 for label in labels):
         return None
-    return text if any(char.isalpha() for char in labels[-1]) else None
+    return text.lower() if any(char.isalpha() for char in labels[-1]) else None
 
 
 def masked(value: bytes, length: int) -> bytes:

@@ -21,7 +21,7 @@ def parse(text: str) -> int:
         if char.isascii() and char.isdigit():
             digits += char
         elif digits and char in SECONDS:
-            total += int(digits[:12]) * SECONDS[char]
+            total += int(digits.lstrip("0")[:12] or 0) * SECONDS[char]
             digits = ""
         else:
             digits = "?"

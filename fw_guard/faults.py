@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fw_guard.text import printable
+from fw_guard.text import printable, width
 
 WIDEST = 160
 
@@ -34,9 +34,10 @@ class Fault:
     def __str__(self) -> str:
         """Give the fault as it is shown: place and message, then the line with a caret."""
         below = f"\n{self.detail}" if self.detail else ""
+        message = printable(self.message)
         if not self.line:
-            return f"{printable(self.path)}: {self.message}{below}"
-        head = f"{printable(self.path)}:{self.line}:{self.column}: {self.message}"
+            return f"{printable(self.path)}: {message}{below}"
+        head = f"{printable(self.path)}:{self.line}:{self.column}: {message}"
         if not self.source:
             return head + below
         number = f"{self.line:5}"
@@ -44,7 +45,7 @@ class Fault:
         shown = self.source[start : start + WIDEST]
         before = printable(shown[: self.column - 1 - start].expandtabs(1))
         text = printable(shown.expandtabs(1))
-        return f"{head}\n{number} | {text}\n{'':5} | {'':{len(before)}}^{below}"
+        return f"{head}\n{number} | {text}\n{'':5} | {'':{width(before)}}^{below}"
 
 
 class FaultsError(Exception):

@@ -13,6 +13,15 @@ def printable(text: str) -> str:
     )
 
 
+def width(text: str) -> int:
+    """Give how many columns of a terminal ``text`` takes: wide characters two, accents none."""
+    if text.isascii():
+        return len(text)
+    from unicodedata import combining, east_asian_width
+
+    return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
 def decoded(line: bytes) -> str:
     r"""Give a log's bytes as text: UTF-8 where it is, ``\xff`` where it is not."""
     return line.decode("utf-8", "backslashreplace")

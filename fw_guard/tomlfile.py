@@ -11,19 +11,22 @@ import difflib
 import os
 import re
 import tomllib
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from fw_guard import durations
 from fw_guard.faults import Fault, FaultsError, in_order
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LARGEST = 4 * 1024 * 1024
-HEADER = re.compile(r"\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
-KEY = re.compile(
-    r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=\s*"""
+TOKEN = re.compile(
+    r"""(?:\"{3}(?:\\.|[^\\])*?\"{3,5}|'{3}.*?'{3,5}|"(?:\\.|[^"\\])*"|'[^']*')"""  # a string
+    r"""|\#[^\n]*|[\w-]+|[^\S\n]+|.""",
+    re.DOTALL,
 )
+DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1}
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 KINDS: dict[type, str] = {
     str: "a text",
@@ -34,6 +37,7 @@ KINDS: dict[type, str] = {
     float: "a number",
 }
 
+Keys = tuple[str | int, ...]
 Place = tuple[int, int]
 
 
@@ -78,13 +82,19 @@ class Document:
     def __init__(self, path: str, text: str) -> None:
         """Parse ``text``; raise FaultsError with the place when it is not TOML."""
         self.path = path
-        self.lines = text.splitlines()
+        self.text = text.replace("\r\n", "\n")
+        self.lines = self.text.removesuffix("\n").split("\n")
         self.faults: list[Fault] = []
         try:
-            values = tomllib.loads(text)
+            values = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
             raise FaultsError((self._syntax(str(error)),)) from None
-        self._places = dict(places_of(self.lines))
+        except RecursionError:
+            raise FaultsError(
+                (Fault(path, 0, 0, "is nested too deeply; expected a few levels"),)
+            ) from None
+        except ValueError as error:
+            raise FaultsError((Fault(path, 0, 0, f"no TOML: {error}"),)) from None
         self.root = Table(self, (), values)
 
     def _syntax(self, message: str) -> Fault:
@@ -93,7 +103,7 @@ class Document:
         said = said[:1].lower() + said[1:]
         if found and found[1]:
             return self.fault_at((int(found[1]), int(found[2])), f"no TOML: {said}")
-        return self.fault_at((max(1, len(self.lines)), 1), f"no TOML: {said}")
+        return self.fault_at((len(self.lines), 1), f"no TOML: {said}")
 
     def fault_at(self, place: Place, message: str, detail: str = "") -> Fault:
         """Give a fault at a line and column of this file."""
@@ -101,11 +111,19 @@ class Document:
         source = self.lines[line - 1] if 0 < line <= len(self.lines) else ""
         return Fault(self.path, line, column, message, source, detail)
 
-    def place(self, keys: tuple[str | int, ...]) -> Place:
+    @cached_property
+    def places(self) -> dict[Keys, Place]:
+        """Where every key stands; nobody asks before there is a fault."""
+        return dict(places_of(self.text))
+
+    def place(self, keys: Keys) -> Place:
         """Give line and column of a key's name, or of the nearest table around it."""
         while keys:
-            if keys in self._places:
-                return self._places[keys]
+            if keys in self.places:
+                return self.places[keys]
+            for inside, place in self.places.items():
+                if inside[: len(keys)] == keys:
+                    return place
             keys = keys[:-1]
         return (1, 1)
 
@@ -115,55 +133,62 @@ class Document:
             raise FaultsError(in_order(self.faults))
 
 
-def places_of(lines: list[str]) -> Iterable[tuple[tuple[str | int, ...], Place]]:
-    """Give every ``(key path, (line, column))`` of a TOML text.
+def places_of(text: str) -> Iterator[tuple[Keys, Place]]:
+    """Give every ``(key path, (line, column))`` of a text that is TOML.
 
-    Keys inside inline tables are found with the key that holds them. A line inside a multi-line
-    string may be taken for a key; it then names no key that is read.
+    Keys inside inline tables are found with the key that holds them.
     """
-    prefix: tuple[str | int, ...] = ()
-    seen: dict[tuple[str | int, ...], int] = {}
-    fence = ""
-    for number, line in enumerate(lines, 1):
-        if fence:
-            if fence in line:
-                fence = ""
-            continue
-        if header := HEADER.match(line):
-            prefix = tuple(part.strip(" \"'") for part in header[2].split("."))
-            prefix = tuple(_with_index(prefix, seen))
-            if header[1] == "[[":
-                seen[prefix] = index = seen.get(prefix, -1) + 1
+    prefix: Keys = ()
+    arrays: dict[Keys, int] = {}
+    line, begin = 1, 0
+    names: list[str] = []
+    place = (1, 1)
+    brackets = depth = 0
+    in_value = False
+    for found in TOKEN.finditer(text):
+        word = found[0]
+        if in_value:
+            depth += DEEPER.get(word, 0)
+            in_value = word != "\n" or depth > 0
+        elif word == "[":
+            brackets += 1
+        elif word == "]" and names:
+            prefix = _with_index(names, arrays)
+            if brackets == 2:
+                arrays[prefix] = index = arrays.get(prefix, -1) + 1
                 prefix = (*prefix, index)
-            yield prefix, (number, header.start(2) + 1)
-        elif key := KEY.match(line):
-            parts = tuple(part.strip(" \"'") for part in key[1].split("."))
-            yield (*prefix, *parts), (number, key.start(1) + 1)
-            rest = line[key.end() :]
-            for mark in ("'''", '"""'):
-                if rest.startswith(mark) and mark not in rest[3:]:
-                    fence = mark
+            yield prefix, place
+            names, brackets = [], 0
+        elif word == "=":
+            yield (*prefix, *names), place
+            names, in_value = [], True
+        elif word[0].isalnum() or word[0] in "_-\"'":
+            place = place if names else (line, found.start() - begin + 1)
+            names.append(_name(word))
+        if "\n" in word:
+            line += word.count("\n")
+            begin = found.start() + word.rindex("\n") + 1
 
 
-def _with_index(
-    prefix: tuple[str | int, ...], seen: dict[tuple[str | int, ...], int]
-) -> Iterable[str | int]:
+def _name(token: str) -> str:
+    """Give what a key stands for: itself, or what is inside its quotes."""
+    return str(tomllib.loads(f"key = {token}")["key"]) if token[0] in "\"'" else token
+
+
+def _with_index(names: list[str], arrays: dict[Keys, int]) -> Keys:
     """Give a table's path with the index of each array of tables that it lies in."""
-    path: tuple[str | int, ...] = ()
-    for depth, part in enumerate(prefix):
-        path = (*path, part)
-        yield part
-        if path in seen and depth < len(prefix) - 1:
-            path = (*path, seen[path])
-            yield path[-1]
+    path: Keys = ()
+    for name in names[:-1]:
+        path = (*path, name)
+        if path in arrays:
+            path = (*path, arrays[path])
+    return (*path, names[-1])
 
 
 class Table:
     """One table of a file. Every key that is not asked for by the time of ``finish`` is a fault."""
 
-    def __init__(
-        self, document: Document, keys: tuple[str | int, ...], values: dict[str, Any]
-    ) -> None:
+    def __init__(self, document: Document, keys: Keys, values: dict[str, Any]) -> None:
         """Wrap ``values``, which stand at ``keys`` in ``document``."""
         self.document = document
         self.keys = keys
@@ -186,11 +211,17 @@ class Table:
         self.document.faults.append(self.document.fault_at(place, message))
 
     def _inside(self, place: Place, text: str, offset: int) -> Place:
-        """Give the place of character ``offset`` of ``text``, a literal string after ``place``."""
-        whole = "\n".join(self.document.lines)
-        start = sum(len(line) + 1 for line in self.document.lines[: place[0] - 1]) + place[1] - 1
-        for mark in ("'''\n", "'''", "'", '"""\n', '"""', '"'):
-            found = whole.find(mark + text, start)
+        """Give the place of character ``offset`` of ``text``, a string without escapes.
+
+        It is looked for between ``place`` and the next key.
+        """
+        lines = self.document.lines
+        later = [each for each in self.document.places.values() if each > place]
+        end = min(later, default=(len(lines) + 1, 1))
+        whole = "\n".join(lines[: end[0] - 1])
+        start = sum(len(line) + 1 for line in lines[: place[0] - 1]) + place[1] - 1
+        for mark in ("'", "'\n", '"', '"\n'):
+            found = whole.find(mark + text + mark[0], start)
             if found >= 0:
                 at = found + len(mark) + offset
                 line = whole.count("\n", 0, at)
@@ -251,6 +282,8 @@ class Table:
             if not isinstance(item, str):
                 self.fault(key, f"`{key}` holds {_kind(item)}; expected texts")
                 return default
+        if required and not values:
+            self.fault(key, f"`{key}` is empty; expected a text or a list of texts")
         return tuple(values)
 
     def choice(self, key: str, among: tuple[str, ...], default: str) -> str:
