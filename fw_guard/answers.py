@@ -1,0 +1,190 @@
+"""What status, list and why say: plain values, ready for JSON. Times are epoch seconds, UTC."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from fw_guard import addresses, engine
+from fw_guard.config import MANUAL
+from fw_guard.logs import reader
+
+if TYPE_CHECKING:
+    from fw_guard.config import Config, Jail
+    from fw_guard.hits import Hit
+    from fw_guard.safety import Protection
+    from fw_guard.store import Ban, Log, Store
+
+Answer = dict[str, Any]
+
+
+def ban_answer(ban: Ban) -> Answer:
+    """Give a ban as ``list --json`` says it; ``until`` is None for good."""
+    return {
+        "address": ban.host,
+        "jail": ban.jail,
+        "since": ban.since,
+        "until": ban.until,
+        "hits": ban.hits,
+        "reason": ban.reason,
+    }
+
+
+def list_answer(store: Store, now: int, address: str | None) -> Answer:
+    """Give the bans in force: all, or those that shut ``address`` out."""
+    bans = store.bans(now)
+    if address is not None:
+        asked = addresses.split(address)
+        bans = [ban for ban in bans if addresses.covers(addresses.split(ban.host), asked)]
+    return {"bans": [ban_answer(ban) for ban in bans]}
+
+
+def status_answer(config: Config, store: Store, now: int) -> Answer:
+    """Give each jail with its logs, hits and bans, and the bans held back."""
+    counts = store.counts()
+    bans = store.bans(now)
+    logs = store.logs()
+    held = store.held()
+    names = [jail.name for jail in config.jails]
+    return {
+        "now": now,
+        "last_pass": int(store.note("pass")) if store.note("pass") else None,
+        "jails": [
+            {
+                "jail": jail.name,
+                "action": jail.action,
+                "filters": [each.name for each in jail.filters],
+                "limits": [str(limit) for limit in jail.limits],
+                "bantime": jail.bantime,
+                "hits": counts.get(jail.name, (0, 0))[0],
+                "waiting_names": counts.get(jail.name, (0, 0))[1],
+                "banned": sum(ban.jail == jail.name for ban in bans),
+                "held": [
+                    {"address": host, "time": time, "reason": reason}
+                    for name, host, time, reason in held
+                    if name == jail.name
+                ],
+                "logs": [log_answer(path, logs.get(path)) for path in reader.expand(jail.logs)],
+            }
+            for jail in config.jails
+        ],
+        "by_hand": sum(ban.jail == MANUAL for ban in bans),
+        "other_jails": sum(ban.jail not in (*names, MANUAL) for ban in bans),
+        "bans": len(bans),
+    }
+
+
+def log_answer(path: str, log: Log | None) -> Answer:
+    """Give how far a log was read: ``behind`` in bytes, None when the log is missing."""
+    try:
+        size = os.stat(path).st_size
+    except OSError:
+        size = None
+    offset = log.position.offset if log else 0
+    return {
+        "path": path,
+        "size": size,
+        "behind": None if size is None else size - offset if size >= offset else size,
+        "last_hit": log.last if log else None,
+        "read_at": log.position.read_at if log else None,
+    }
+
+
+def hit_answer(hit: Hit) -> Answer:
+    """Give a hit with its line."""
+    return {
+        "time": hit.time,
+        "jail": hit.jail,
+        "filter": hit.filter,
+        "match": hit.match,
+        "kind": hit.kind,
+        "address": hit.address,
+        "name": hit.name,
+        "user": hit.user,
+        "port": hit.port,
+        "weight": hit.weight * hit.times,
+        "line": hit.line,
+    }
+
+
+def rule_of(jail: Jail) -> engine.Rule:
+    """Give what the engine needs of a jail."""
+    limits = tuple((limit.count, limit.seconds) for limit in jail.limits)
+    return engine.Rule(limits, jail.bantime, jail.logintime)
+
+
+def engine_hit(hit: Hit) -> engine.Hit:
+    """Give what the engine needs of a hit."""
+    return engine.Hit(hit.time, hit.weight, hit.times, f"{hit.filter}/{hit.match}", hit.pid)
+
+
+def why_answer(
+    config: Config, store: Store, protection: Protection, asked: str, now: int
+) -> Answer:
+    """Give all that is known of an address or a name, and the sum that made or makes its ban."""
+    name = addresses.name(asked) if addresses.packed(asked.partition("/")[0]) is None else None
+    hosts = [] if name else known_as(config, asked)
+    hits = (
+        store.hits_named(name) if name else [hit for host in hosts for hit in store.hits_of(host)]
+    )
+    bans = [ban for host in hosts for ban in store.bans_of(host)]
+    wider = list_answer(store, now, asked)["bans"] if hosts else []
+    return {
+        "asked": asked,
+        "hosts": hosts,
+        "protected": protection.reason(hosts[0]) if hosts else "",
+        "bans": [
+            ban_answer(ban)
+            | {
+                "in_force": ban.until is None or ban.until > now,
+                "lines": [line._asdict() for line in store.evidence(ban.jail, ban.host)],
+            }
+            for ban in bans
+        ],
+        "wider": [ban for ban in wider if ban["address"] not in hosts],
+        "hits": [hit_answer(hit) for hit in hits],
+        "sums": [
+            sum_answer(jail, store, host, now)
+            for jail in config.jails
+            for host in hosts
+            if store.hits(jail.name, host)
+        ],
+        "held": [
+            {"jail": jail, "time": time, "reason": reason}
+            for jail, host, time, reason in store.held()
+            if host in hosts
+        ],
+    }
+
+
+def known_as(config: Config, asked: str) -> list[str]:
+    """Give the texts under which an address may be kept: itself, and its IPv6 networks."""
+    address = addresses.canonical(asked)
+    prefixes = {jail.prefix6 for jail in config.jails} | {64}
+    if "/" in address or ":" not in address:
+        return [address]
+    return [address, *sorted({addresses.subject(address, prefix) for prefix in prefixes})]
+
+
+def sum_answer(jail: Jail, store: Store, host: str, now: int) -> Answer:
+    """Give, for each limit of a jail, the attempts of ``host`` that its window holds at ``now``."""
+    ban = store.ban(jail.name, host)
+    after = ban.until if ban else None
+    made = [
+        attempt
+        for attempt in engine.attempts(engine_hit(hit) for hit in store.hits(jail.name, host))
+        if ban is None or (after is not None and attempt.time > after)
+    ]
+    return {
+        "jail": jail.name,
+        "host": host,
+        "limits": [
+            {
+                "limit": str(limit),
+                "count": limit.count,
+                "seconds": limit.seconds,
+                "weight": sum(a.weight for a in made if now - a.time <= limit.seconds),
+            }
+            for limit in jail.limits
+        ],
+    }

@@ -1,0 +1,145 @@
+"""Step 6 of a pass: each firewall in use is made to hold what the store says, and no more."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fw_guard import actions, firewall, places
+from fw_guard.faults import FaultsError
+from fw_guard.firewall import FirewallError
+from fw_guard.text import count
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from fw_guard.config import Config
+    from fw_guard.safety import Protection
+    from fw_guard.store import Store
+    from fw_guard.templates import Action
+
+Trouble = tuple[int, str]
+Wanted = dict[str, int | None]
+NOTE = "set up"
+
+
+def apply(
+    config: Config,
+    store: Store,
+    protection: Protection,
+    now: int,
+    *,
+    changed: frozenset[str],
+    dry_run: bool,
+    say: Callable[[str], object],
+    run: firewall.Run = firewall.run_command,
+) -> list[Trouble]:
+    """Make every action in use hold the bans in force; give the troubles as (exit code, text).
+
+    ``changed`` are addresses whose ban is new or has another end. A dry run says the commands and
+    runs only those that ask. One firewall's refusal does not keep another from being mended.
+    """
+
+    def run_or_say(argv: Sequence[str], stdin: str) -> firewall.Result:
+        if argv:
+            return run(argv, stdin)
+        say(stdin)
+        return firewall.Result(0, "", "")
+
+    wanted = wanted_sets(config, store, protection, now)
+    earlier = set(store.note(NOTE).split())
+    in_use = set(earlier)
+    troubles: list[Trouble] = []
+    for name in sorted({*wanted, *earlier}):
+        members = wanted.get(name)
+        if not members and name not in earlier:
+            continue
+        try:
+            action = load(config, name)
+            if dry_run:
+                dry(action, store, name, members, now, changed=changed, say=say, run=run_or_say)
+            elif members is None:
+                firewall.teardown(action, run_or_say)
+                in_use.discard(name)
+            else:
+                in_use.add(name)
+                troubles += mend(action, store, name, members, now, changed=changed, run=run_or_say)
+        except FaultsError as error:
+            troubles.append((os.EX_DATAERR, str(error)))
+        except FirewallError as error:
+            status = os.EX_NOPERM if error.needs_root else os.EX_UNAVAILABLE
+            troubles.append((status, f"{name}: {error}"))
+    if not dry_run:
+        store.set_note(NOTE, " ".join(sorted(in_use)))
+        store.commit()
+    return troubles
+
+
+def wanted_sets(
+    config: Config, store: Store, protection: Protection, now: int
+) -> dict[str, Wanted]:
+    """Give, for each action in use, whom it must ban and until when; the longest ban counts.
+
+    Whoever is protected is left out here once more, whatever the store says.
+    """
+    actions_of = {jail.name: jail.action for jail in config.jails}
+    ignored_by = {jail.name: jail.ignoreip for jail in config.jails}
+    sets: dict[str, Wanted] = {name: {} for name in {config.action, *actions_of.values()}}
+    for ban in store.bans(now):
+        if protection.reason(ban.host, ignored_by.get(ban.jail, ())):
+            continue
+        members = sets[actions_of.get(ban.jail, config.action)]
+        known = members.get(ban.host, 0)
+        members[ban.host] = None if known is None or ban.until is None else max(known, ban.until)
+    return sets
+
+
+def load(config: Config, name: str) -> Action:
+    """Read an action: the owner's, else the shipped one of that name."""
+    own = os.path.join(config.directory, "actions", f"{name}.toml")
+    if os.path.exists(own):
+        return actions.load(own)
+    return actions.load(os.path.join(places.shipped("actions"), f"{name}.toml"), trusted=True)
+
+
+def mend(
+    action: Action,
+    store: Store,
+    name: str,
+    wanted: Wanted,
+    now: int,
+    *,
+    changed: frozenset[str],
+    run: firewall.Run,
+) -> list[Trouble]:
+    """Make one firewall hold ``wanted``; say whom it could not take."""
+    actual = None if action.listings else store.told(name)
+    outcome = firewall.reconcile(action, wanted, now, changed=changed, actual=actual, run=run)
+    if not action.listings:
+        store.tell(name, wanted)
+    if not outcome.left_out:
+        return []
+    address, reason = outcome.left_out[0]
+    more = f", and {count(len(outcome.left_out) - 1, 'more')}" if outcome.left_out[1:] else ""
+    return [(os.EX_UNAVAILABLE, f"{name}: {address} cannot be banned{more}: it {reason}")]
+
+
+def dry(
+    action: Action,
+    store: Store,
+    name: str,
+    wanted: Wanted | None,
+    now: int,
+    *,
+    changed: frozenset[str],
+    say: Callable[[str], object],
+    run: firewall.Run,
+) -> None:
+    """Say the commands that would be run."""
+    if wanted is None:
+        commands = [step.command for step in action.teardown]
+    else:
+        actual = None if action.listings else store.told(name)
+        commands = firewall.intended(action, wanted, now, changed=changed, actual=actual, run=run)
+    for command in commands:
+        say(f"{firewall.shown(command.argv)}\n{command.stdin}" if command.argv else command.stdin)

@@ -1,0 +1,285 @@
+"""The command line: words become calls, answers become output. The only room that prints."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Callable, Iterable
+
+    from fw_guard.answers import Answer
+    from fw_guard.config import Config
+    from fw_guard.manual import Hands
+
+SEVEREST = (os.EX_NOINPUT, os.EX_DATAERR, os.EX_CONFIG, os.EX_UNAVAILABLE, os.EX_IOERR)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    os.umask(0o077)
+    try:
+        code = dispatch(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader has gone. Standard output must not be flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = os.EX_OK
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def dispatch(words: list[str]) -> int:
+    """Do what the words say; give the exit code."""
+    from fw_guard import options
+    from fw_guard.config import NoConfigError
+    from fw_guard.faults import FaultsError
+    from fw_guard.firewall import FirewallError
+    from fw_guard.logs.reader import LogError
+    from fw_guard.passes import LockedError
+    from fw_guard.safety import SafetyError
+    from fw_guard.store import StoreError
+
+    chosen = options.parse(words)
+    verbs: dict[str, Callable[[argparse.Namespace], int]] = {
+        "run": run,
+        "status": status,
+        "list": list_bans,
+        "ban": ban,
+        "unban": unban,
+        "why": why,
+        "check": check,
+        "try": try_filter,
+        "replay": replay,
+    }
+    try:
+        return verbs[chosen.verb](chosen)
+    except NoConfigError as error:
+        return complain(error, os.EX_CONFIG)
+    except FaultsError as error:
+        return complain(error, os.EX_DATAERR, prefix="")
+    except FirewallError as error:
+        return complain(error, os.EX_NOPERM if error.needs_root else os.EX_UNAVAILABLE)
+    except (SafetyError, LogError) as error:
+        return complain(error, os.EX_NOINPUT if isinstance(error, LogError) else os.EX_UNAVAILABLE)
+    except LockedError:
+        return os.EX_TEMPFAIL
+    except StoreError as error:
+        return complain(error, error.status)
+
+
+def complain(error: object, code: int, prefix: str = "fw-guard: ") -> int:
+    """Say on standard error what went wrong; give the exit code back."""
+    sys.stderr.write(f"{prefix}{error}\n")
+    return code
+
+
+def say(lines: Iterable[str]) -> None:
+    """Write lines to standard output."""
+    for line in lines:
+        sys.stdout.write(f"{line}\n")
+
+
+def say_json(answer: Answer) -> None:
+    """Write one JSON document, on one line."""
+    import json
+
+    sys.stdout.write(json.dumps(answer, ensure_ascii=True) + "\n")
+
+
+def configuration(chosen: argparse.Namespace) -> tuple[Config, int]:
+    """Read the configuration; say its faults; give it with the exit code they make."""
+    from fw_guard import config
+
+    found = config.load(chosen.config)
+    code = os.EX_OK
+    if found.filter_faults:
+        code = os.EX_DATAERR
+    if found.faults:
+        code = os.EX_CONFIG
+    for fault in (*found.faults, *found.filter_faults):
+        sys.stderr.write(f"{fault}\n")
+    return found, code
+
+
+def worst(codes: Iterable[int]) -> int:
+    """Give the exit code that matters most."""
+    return max(codes, key=lambda code: SEVEREST.index(code) if code in SEVEREST else -1, default=0)
+
+
+def run(chosen: argparse.Namespace) -> int:
+    """One pass."""
+    from fw_guard import passes, views
+
+    config, code = configuration(chosen)
+    say_batch = sys.stderr.write if chosen.json else sys.stdout.write
+    figures = passes.run(config, chosen.state, chosen.now, dry_run=chosen.dry_run, say=say_batch)
+    for _, trouble in figures.troubles:
+        sys.stderr.write(f"fw-guard: {trouble}\n")
+    if chosen.json:
+        say_json(figures.answer())
+    elif chosen.verbose:
+        say(views.run_view(figures.answer()))
+    return worst([code, *(status for status, _ in figures.troubles)])
+
+
+def status(chosen: argparse.Namespace) -> int:
+    """Jails, hits, bans, lag."""
+    from dataclasses import replace
+
+    from fw_guard import answers, options, views
+    from fw_guard.store import Store
+
+    config, code = configuration(chosen)
+    if chosen.jail is not None:
+        jails = tuple(jail for jail in config.jails if jail.name == chosen.jail)
+        if not jails:
+            return complain(f"there is no jail {chosen.jail!r}", 1)
+        config = replace(config, jails=jails)
+    with Store(chosen.state, reading=True) as store:
+        answer = answers.status_answer(config, store, chosen.now)
+    if chosen.json:
+        say_json(answer)
+    else:
+        say(views.status_view(answer, color=options.wants_color(chosen.color)))
+    return code
+
+
+def list_bans(chosen: argparse.Namespace) -> int:
+    """The bans in force."""
+    from fw_guard import addresses, answers, options, views
+    from fw_guard.store import Store
+
+    try:
+        asked = chosen.address and addresses.canonical(chosen.address)
+    except addresses.AddressError as error:
+        return complain(error, os.EX_USAGE)
+    with Store(chosen.state, reading=True) as store:
+        answer = answers.list_answer(store, chosen.now, asked)
+    if chosen.json:
+        say_json(answer)
+    elif answer["bans"]:
+        say(views.list_view(answer, chosen.now, color=options.wants_color(chosen.color)))
+    elif asked and not chosen.quiet:
+        complain(f"{asked} is not banned", 1)
+    return 1 if asked and not answer["bans"] else os.EX_OK
+
+
+def ban(chosen: argparse.Namespace) -> int:
+    """Ban by hand."""
+    return by_hand(chosen, lambda hands: hands.ban(chosen.addresses, chosen.length, chosen.reason))
+
+
+def unban(chosen: argparse.Namespace) -> int:
+    """Unban by hand."""
+    return by_hand(chosen, lambda hands: hands.unban(chosen.addresses, everybody=chosen.all))
+
+
+def by_hand(chosen: argparse.Namespace, act: Callable[[Hands], tuple[list[str], int]]) -> int:
+    """Ban or unban, say what came of each address, and mend the firewall at once."""
+    from fw_guard import manual
+
+    config, code = configuration(chosen)
+    with manual.hands(config, chosen.state, chosen.now, dry_run=chosen.dry_run) as hands:
+        talk, refused = act(hands)
+        stream = sys.stderr if refused else sys.stdout
+        if refused or not chosen.quiet:
+            stream.writelines(f"{line}\n" for line in talk)
+        if refused:
+            return refused
+        troubles = hands.apply(sys.stdout.write)
+    for _, trouble in troubles:
+        sys.stderr.write(f"fw-guard: {trouble}\n")
+    return worst([code, *(status for status, _ in troubles)])
+
+
+def why(chosen: argparse.Namespace) -> int:
+    """Say all that is known of one address or name."""
+    from fw_guard import addresses, answers, firewall, options, passes, views
+    from fw_guard.store import Store
+
+    config, code = configuration(chosen)
+    if addresses.name(chosen.address) is None:
+        try:
+            addresses.canonical(chosen.address)
+        except addresses.AddressError as error:
+            return complain(error, os.EX_USAGE)
+    protection = passes.protection_of(config, firewall.run_command)
+    with Store(chosen.state, reading=True) as store:
+        answer = answers.why_answer(config, store, protection, chosen.address, chosen.now)
+    known = any(answer[key] for key in ("bans", "wider", "hits", "held", "protected"))
+    if chosen.json:
+        say_json(answer)
+    elif known:
+        say(views.why_view(answer, chosen.now, color=options.wants_color(chosen.color)))
+    elif not chosen.quiet:
+        complain(f"nothing is known of {chosen.address}", 1)
+    return code if known else 1
+
+
+def check(chosen: argparse.Namespace) -> int:
+    """Check the configuration, all filters and actions, or the files named."""
+    from fw_guard import checking
+    from fw_guard.text import count
+
+    if chosen.files:
+        checked = checking.check_files(chosen.files)
+    else:
+        checked = checking.check_all(chosen.config)
+    faults = (*checked.config_faults, *checked.faults)
+    if chosen.json:
+        say_json(checking.answer(checked))
+    else:
+        for fault in faults:
+            sys.stderr.write(f"{fault}\n")
+        if chosen.verbose:
+            say(f"{kind}: {path}" for kind, path in checked.files)
+        if not chosen.quiet:
+            say([f"{count(len(checked.files), 'file')} checked, {count(len(faults), 'fault')}"])
+    return checked.status
+
+
+def try_filter(chosen: argparse.Namespace) -> int:
+    """Say which lines of a log a filter matches."""
+    from fw_guard import replaying, views
+    from fw_guard.text import count
+
+    found = replaying.filter_named(chosen.filter, chosen.config)
+    trial = replaying.Trial(found, chosen.now)
+    for log in chosen.logs or ["-"]:
+        for answer in trial.read(log):
+            if chosen.json:
+                say_json(answer)
+            elif not chosen.quiet:
+                say([views.try_view(answer)])
+    if not chosen.json:
+        told = f"{trial.matched} of {count(trial.lines, 'line')} matched by {found.name}"
+        sys.stderr.write(f"{told}\n")
+    return os.EX_OK if trial.matched else 1
+
+
+def replay(chosen: argparse.Namespace) -> int:
+    """Say whom the jails would have banned over old logs."""
+    from fw_guard import firewall, passes, replaying, views
+
+    config, code = configuration(chosen)
+    unknown = set(chosen.jail or ()) - {jail.name for jail in config.jails}
+    if unknown:
+        return complain(f"there is no jail {sorted(unknown)[0]!r}", 1)
+    jails = [jail for jail in config.jails if not chosen.jail or jail.name in chosen.jail]
+    protection = passes.protection_of(config, firewall.run_command)
+    totals = {"hit": 0, "ban": 0, "unban": 0, "held": 0}
+    for event in replaying.replay(config, jails, chosen.logs, protection, chosen.now):
+        totals[event["event"]] += 1
+        if chosen.json:
+            say_json(event)
+        elif event["event"] != "hit" or chosen.verbose:
+            say([views.event_view(event)])
+    if not chosen.json and not chosen.quiet:
+        sys.stderr.write(
+            f"{totals['hit']} hits, {totals['ban']} bans, {totals['held']} held back\n"
+        )
+    return code

@@ -1,0 +1,300 @@
+"""fw-guard.toml and what is dropped beside it become a Config; every fault of every file at once.
+
+A fault spoils no more than it must: one in a ``[jail.NAME]`` table that jail, one in a filter file
+that filter, one in a drop-in that drop-in. Only a fault in the defaults of fw-guard.toml stops
+every jail: without the owner's ``ignoreip`` nobody may be banned.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from fw_guard import addresses, durations, filters, places
+from fw_guard.faults import Fault, FaultsError, in_order
+from fw_guard.tomlfile import Document, Table, listed, meant, open_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fw_guard.filters import Filter
+
+MAIN = "fw-guard.toml"
+LIMIT = re.compile(r"\s*(\d{1,9})\s+in\s+(.+)")
+SIGNED_BY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+MANUAL = "manual"
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A ban is due at ``count`` hits within ``seconds``."""
+
+    count: int
+    seconds: int
+
+    def __str__(self) -> str:
+        """Give ``5 in 10m``."""
+        return f"{self.count} in {durations.spell(self.seconds)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Jail:
+    """Filters, logs, limits and an action.
+
+    ``bantime`` is in seconds, None for good. ``logintime`` is how long, in seconds, a good login
+    holds a ban back. ``prefix6`` is the length of the IPv6 network that counts as one host.
+    """
+
+    name: str
+    filters: tuple[Filter, ...]
+    logs: tuple[str, ...]
+    limits: tuple[Limit, ...]
+    bantime: int | None
+    logintime: int
+    ignoreip: tuple[tuple[bytes, int], ...]
+    prefix6: int
+    action: str
+
+    @property
+    def window(self) -> int:
+        """Give the length of the longest window, in seconds."""
+        return max(limit.seconds for limit in self.limits)
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All that the owner has said. ``faults`` are those of the configuration itself,
+    ``filter_faults`` those of filter files."""
+
+    directory: str
+    action: str
+    bantime: int | None
+    ignoreip: tuple[tuple[bytes, int], ...]
+    jails: tuple[Jail, ...]
+    faults: tuple[Fault, ...] = ()
+    filter_faults: tuple[Fault, ...] = ()
+
+
+class NoConfigError(Exception):
+    """There is no fw-guard.toml."""
+
+
+DEFAULTS = Jail(
+    name="",
+    filters=(),
+    logs=(),
+    limits=(Limit(5, 600),),
+    bantime=3600,
+    logintime=86_400,
+    ignoreip=(),
+    prefix6=64,
+    action="preview",
+)
+
+
+def load(directory: str) -> Config:
+    """Read the configuration in ``directory``; raise NoConfigError when there is none."""
+    main = os.path.join(directory, MAIN)
+    if not os.path.exists(main):
+        raise NoConfigError(
+            f"no configuration: write {main}, for instance "
+            'action = "nftables" and [jail.sshd] filter = "sshd" logs = ["/var/log/auth.log"]'
+        )
+    return Loader(directory).load(main)
+
+
+def file_names(directory: str) -> list[str]:
+    """Give the paths of the ``*.toml`` of a directory in the order of their names."""
+    try:
+        names = sorted(os.listdir(directory))
+    except OSError:
+        return []
+    return [os.path.join(directory, n) for n in names if n.endswith(".toml") and n[0] != "."]
+
+
+class Loader:
+    """Reads one configuration; keeps the filters already read and the faults found."""
+
+    def __init__(self, directory: str) -> None:
+        """Start with nothing read."""
+        self.directory = directory
+        self.faults: list[Fault] = []
+        self.filter_faults: list[Fault] = []
+        self.filters: dict[str, Filter | None] = {}
+        self.jails: dict[str, Jail | None] = {}
+
+    def load(self, main: str) -> Config:
+        """Read the main file, the drop-ins, then the filters that carry a jail of their own."""
+        defaults, sound = self.read_file(main, DEFAULTS)
+        for path in file_names(os.path.join(self.directory, "jails")):
+            self.read_file(path, defaults)
+        for path in file_names(os.path.join(self.directory, "filters")):
+            self.read_filter_jail(path, defaults)
+        if not sound:
+            faults, filter_faults = in_order(self.faults), in_order(self.filter_faults)
+            return Config(self.directory, "", None, (), (), faults, filter_faults)
+        return Config(
+            self.directory,
+            defaults.action,
+            defaults.bantime,
+            defaults.ignoreip,
+            tuple(jail for jail in self.jails.values() if jail is not None),
+            in_order(self.faults),
+            in_order(self.filter_faults),
+        )
+
+    def read_file(self, path: str, defaults: Jail) -> tuple[Jail, bool]:
+        """Read defaults and jails of one file; give the defaults, and whether they are sound."""
+        try:
+            document = open_document(path)
+        except FaultsError as error:
+            self.faults.extend(error.faults)
+            return defaults, False
+        root = document.root
+        defaults = read_settings(root, defaults, self.directory)
+        jails = root.table("jail")
+        root.finish()
+        sound = not document.faults
+        for name in jails.values if jails else ():
+            jail = self.read_jail(document, jails.table(name) if jails else None, name, defaults)
+            self.jails.setdefault(name, jail if sound else None)
+        self.faults.extend(document.faults)
+        return defaults, sound
+
+    def read_jail(
+        self, document: Document, table: Table | None, name: str, base: Jail
+    ) -> Jail | None:
+        """Read one ``[jail.NAME]`` table; None when it is at fault or not enabled."""
+        if table is None:
+            return None
+        before = len(document.faults)
+        if not SIGNED_BY.fullmatch(name) or name == MANUAL:
+            table.fault(None, f"a jail cannot be named {name!r}")
+        if name in self.jails:
+            table.fault(None, f"jail {name!r} stands in an earlier file already")
+            return None
+        jail = replace(read_settings(table, base, self.directory), name=name)
+        names = table.texts("filter", required=True)
+        logs = read_logs(table)
+        enabled = table.boolean("enabled", default=True)
+        table.finish()
+        found = [self.filter(table, each) for each in names]
+        good = tuple(each for each in found if each is not None)
+        sound = len(document.faults) == before and enabled and good
+        return replace(jail, filters=good, logs=logs) if sound else None
+
+    def read_filter_jail(self, path: str, base: Jail) -> None:
+        """Give a dropped-in filter that carries a ``[jail]`` table the jail of its own name."""
+        name = os.path.basename(path).removesuffix(".toml")
+        found = self.load_filter(name, path, trusted=False)
+        if found is None or name in self.jails:
+            return
+        document = open_document(path)
+        table = document.root.table("jail")
+        if table is None:
+            self.faults.extend(document.faults)
+            return
+        if name == MANUAL:
+            table.fault(None, f"a jail cannot be named {name!r}")
+        jail = replace(read_settings(table, base, self.directory), name=name, filters=(found,))
+        logs = read_logs(table)
+        table.finish()
+        self.faults.extend(document.faults)
+        self.jails[name] = None if document.faults else replace(jail, logs=logs)
+
+    def filter(self, table: Table, name: str) -> Filter | None:
+        """Give the filter called ``name``: the owner's, else the shipped one."""
+        own = os.path.join(self.directory, "filters", f"{name}.toml")
+        if os.path.exists(own):
+            return self.load_filter(name, own, trusted=False)
+        shipped = os.path.join(places.shipped("filters"), f"{name}.toml")
+        if filters.NAME.fullmatch(name) and os.path.exists(shipped):
+            return self.load_filter(name, shipped, trusted=True)
+        known = {os.path.basename(p)[:-5] for p in file_names(places.shipped("filters"))}
+        table.fault("filter", f"there is no filter {name!r}{meant(name, known)}; expected {own}")
+        return None
+
+    def load_filter(self, name: str, path: str, *, trusted: bool) -> Filter | None:
+        """Read a filter once; note its faults."""
+        if name not in self.filters:
+            try:
+                self.filters[name] = filters.load(path, trusted=trusted)
+            except FaultsError as error:
+                self.filters[name] = None
+                self.filter_faults.extend(error.faults)
+        return self.filters[name]
+
+
+def read_logs(table: Table) -> tuple[str, ...]:
+    """Read ``logs``: absolute paths and globs."""
+    logs = table.texts("logs", required=True)
+    for log in logs:
+        if log == "journal":
+            table.fault("logs", "the journal is not read yet; expected the path of a log file")
+        elif not log.startswith("/"):
+            table.fault("logs", f"{log!r} is no absolute path; expected such as /var/log/auth.log")
+    return logs
+
+
+def read_settings(table: Table, base: Jail, directory: str) -> Jail:
+    """Read the settings that defaults and jails share."""
+    names = sorted({os.path.basename(p)[:-5] for p in file_names(places.shipped("actions"))})
+    action = table.text("action", base.action)
+    own = os.path.join(directory, "actions", f"{action}.toml")
+    if table.has("action") and action not in names and not os.path.exists(own):
+        table.fault("action", f"there is no action {action!r}; expected {listed(names)}")
+    return replace(
+        base,
+        limits=read_limits(table, base),
+        bantime=read_bantime(table, base),
+        logintime=0 if table.get("logintime") == 0 else table.duration("logintime", base.logintime),
+        ignoreip=base.ignoreip + tuple(read_networks(table, "ignoreip")),
+        prefix6=table.integer("prefix6", base.prefix6, least=32, most=128),
+        action=action,
+    )
+
+
+def read_limits(table: Table, base: Jail) -> tuple[Limit, ...]:
+    """Read ``limits``, or ``maxretry`` and ``findtime``, which stand for one limit."""
+    texts = table.texts("limits")
+    simple = table.has("maxretry") or table.has("findtime")
+    count = table.integer("maxretry", base.limits[0].count, least=1, most=1_000_000)
+    seconds = table.duration("findtime", base.limits[0].seconds)
+    if not texts:
+        return (Limit(count, seconds),) if simple else base.limits
+    if simple:
+        table.fault("limits", "`limits` stands beside `maxretry` or `findtime`; expected one form")
+    return tuple(limit for text in texts if (limit := read_limit(table, text))) or base.limits
+
+
+def read_limit(table: Table, text: str) -> Limit | None:
+    """Read ``5 in 10m``."""
+    found = LIMIT.fullmatch(text)
+    try:
+        if found and int(found[1]) > 0:
+            return Limit(int(found[1]), durations.parse(found[2]))
+    except durations.DurationError as error:
+        table.fault("limits", str(error))
+        return None
+    table.fault("limits", f"{text!r} is no limit; expected such as '5 in 10m'")
+    return None
+
+
+def read_bantime(table: Table, base: Jail) -> int | None:
+    """Read ``bantime``: a length of time, or ``forever``."""
+    if table.get("bantime") == "forever":
+        return None
+    if not table.has("bantime"):
+        return base.bantime
+    return table.duration("bantime", 3600)
+
+
+def read_networks(table: Table, key: str) -> Iterator[tuple[bytes, int]]:
+    """Read a list of addresses and networks."""
+    for text in table.texts(key):
+        try:
+            yield addresses.split(text)
+        except addresses.AddressError as error:
+            table.fault(key, f"{error}; expected such as 192.0.2.7 or 192.0.2.0/24")

@@ -1,0 +1,133 @@
+"""Bytes of a log become hits: the plain form, which says what is right.
+
+A log is read once for all jails that name it. A line's header is split off once for each format;
+only filters that want the line's program look at the message; in each jail the first filter that
+reads a line takes it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fw_guard import addresses
+from fw_guard.filters import LONGEST_LINE, host_of
+from fw_guard.hits import SUCCESS, Hit
+from fw_guard.logs import headers
+from fw_guard.text import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fw_guard.config import Jail
+    from fw_guard.filters import Filter, Reading
+    from fw_guard.hosts import Names
+
+Wanted = list[tuple["Jail", tuple["Filter", ...]]]
+
+
+class Scanner:
+    """Reads the lines of one log for ``jails``; counts what it met.
+
+    ``epoch`` turns a stamp into epoch seconds or None. Attributes: ``lines`` read, ``matched``,
+    ``undated`` (matched, without a time that can be), ``long`` (above LONGEST_LINE, not read),
+    ``last`` (the newest time of a matched line).
+    """
+
+    def __init__(
+        self, jails: list[Jail], epoch: Callable[[bytes], int | None], names: Names
+    ) -> None:
+        """Prepare for the jails of one log; what pairs a name with an address goes to ``names``."""
+        self._epoch = epoch
+        self._names = names
+        self._jails = jails
+        formats = sorted({each.format for jail in jails for each in jail.filters})
+        self._headers = [(each, headers.header(each)) for each in formats]
+        self._wanted: dict[tuple[str, bytes], Wanted] = {}
+        self.lines = self.matched = self.undated = self.long = 0
+        self.last: int | None = None
+
+    def hits(self, block: bytes) -> Iterator[Hit]:
+        """Give the hits of ``block``, which holds whole lines, in their order."""
+        for line in block.split(b"\n")[:-1]:
+            self.lines += 1
+            if len(line) > LONGEST_LINE:
+                self.long += 1
+            else:
+                yield from self.read(line)
+
+    def read(self, line: bytes) -> Iterator[Hit]:
+        """Give the hits of one line, at most one for each jail."""
+        for log_format, header_of in self._headers:
+            header = header_of(line)
+            if header is None:
+                continue
+            wanted = self._wanting(log_format, header.program)
+            if wanted:
+                yield from self._read_for(wanted, header, line)
+
+    def _wanting(self, log_format: str, program: bytes) -> Wanted:
+        """Give the jails with those of their filters that want lines of ``program``."""
+        key = log_format, program
+        if key not in self._wanted:
+            if len(self._wanted) > 10_000:
+                self._wanted.clear()
+            chosen = (
+                (
+                    jail,
+                    tuple(f for f in jail.filters if f.format == log_format and f.wants(program)),
+                )
+                for jail in self._jails
+            )
+            self._wanted[key] = [(jail, filters) for jail, filters in chosen if filters]
+        return self._wanted[key]
+
+    def _read_for(self, wanted: Wanted, header: headers.Header, line: bytes) -> Iterator[Hit]:
+        message = line[header.start :]
+        readings: dict[str, Reading | None] = {}
+        for jail, filters in wanted:
+            for each in filters:
+                if each.path not in readings:
+                    readings[each.path] = each.read_message(header, message)
+                reading = readings[each.path]
+                if reading is not None:
+                    yield from self._hit(jail, each, reading, line)
+                    break
+
+    def _hit(self, jail: Jail, found: Filter, reading: Reading, line: bytes) -> Iterator[Hit]:
+        """Give the hit of a line that was read, unless it has no time or only pairs a name."""
+        fields = reading.fields
+        time = self._epoch(fields.get("time", reading.header.stamp))
+        if time is None:
+            self.undated += 1
+            return
+        self.matched += 1
+        self.last = time if self.last is None else max(self.last, time)
+        address, name = host_of(fields) or (None, None)
+        if address and "name" in fields:
+            claimed = addresses.name(decoded(fields["name"]))
+            if claimed is not None:
+                self._names.learn(claimed, address, time)
+        if reading.match.kind == "pair":
+            return
+        yield Hit(
+            jail=jail.name,
+            host=addresses.subject(address, jail.prefix6) if address else None,
+            address=address,
+            name=name,
+            time=time,
+            weight=reading.match.weight,
+            times=reading.times * number(fields, "times", 1),
+            kind=SUCCESS if reading.match.kind == SUCCESS else "failure",
+            filter=found.name,
+            match=reading.match.name,
+            pid=reading.header.pid.decode("ascii", "replace"),
+            user=decoded(fields["user"]) if "user" in fields else None,
+            port=number(fields, "port", -1) if "port" in fields else None,
+            line=decoded(line.rstrip(b"\r")),
+        )
+
+
+def number(fields: dict[str, bytes], name: str, default: int) -> int:
+    """Give a field as a whole number, bounded so that nobody's line weighs more than a flood."""
+    text = fields.get(name, b"")
+    return min(int(text), 100_000) if text.isdigit() else default

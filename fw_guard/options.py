@@ -1,0 +1,131 @@
+"""The words of the command line: verbs, options, and what they mean."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from datetime import datetime
+
+from fw_guard import __version__, durations, places
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that leaves with sysexits' 64 on a wrong word."""
+
+    def error(self, message: str) -> None:  # type: ignore[override]
+        """Say what is wrong, and how to ask for help."""
+        sys.stderr.write(f"{self.prog}: {message}; see {self.prog} --help\n")
+        sys.exit(os.EX_USAGE)
+
+
+def duration(text: str) -> int:
+    """Read ``--for``."""
+    try:
+        return durations.parse(text)
+    except durations.DurationError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def moment(text: str) -> int:
+    """Read ``--now``: ISO 8601; a time without an offset is in the zone of the machine."""
+    try:
+        return int(datetime.fromisoformat(text).timestamp())
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time; expected ISO 8601 such as 2017-02-07T04:42:00+09:00"
+        ) from None
+
+
+def common() -> Parser:
+    """Give the options that stand before or after the verb."""
+    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    group = parser.add_argument_group("options, before or after the verb")
+    group.add_argument("-c", "--config", metavar="DIR", help="where fw-guard.toml lies")
+    group.add_argument("--state", metavar="DIR", help="where the state is kept")
+    group.add_argument("--json", action="store_true", help="answer in JSON")
+    group.add_argument(
+        "-n", "--dry-run", action="store_true", help="say what would be done, and do nothing"
+    )
+    group.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
+    group.add_argument("-v", "--verbose", action="store_true", help="say more")
+    group.add_argument("--color", choices=("auto", "always", "never"), help="(auto)")
+    group.add_argument("--now", metavar="TIME", type=moment, help="judge as at TIME (ISO 8601)")
+    return parser
+
+
+VERBS = {
+    "run": "one pass: read what the logs gained, ban and unban",
+    "status": "jails, hits, bans, and how far each log was read",
+    "list": "the bans in force, or those that shut ADDRESS out",
+    "ban": "ban by hand",
+    "unban": "unban by hand",
+    "why": "the lines and the sum that banned an address, or hold it back",
+    "check": "configuration, filters, actions and their samples",
+    "try": "which lines of a log a filter matches",
+    "replay": "whom the jails would have banned over old logs",
+}
+
+
+def parser() -> Parser:
+    """Give the parser of the whole command line."""
+    shared = common()
+    top = Parser(
+        prog="fw-guard",
+        description="Bans hosts that knock too often: one short pass a minute, no daemon.",
+        parents=[shared],
+    )
+    top.add_argument("--version", action="version", version=f"fw-guard {__version__}")
+    verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
+    made = {
+        verb: verbs.add_parser(verb, help=text, description=text, parents=[shared])
+        for verb, text in VERBS.items()
+    }
+    made["status"].add_argument("jail", nargs="?", metavar="JAIL")
+    made["list"].add_argument("address", nargs="?", metavar="ADDRESS")
+    made["ban"].add_argument("addresses", nargs="+", metavar="ADDRESS")
+    made["ban"].add_argument(
+        "--for", dest="length", type=duration, metavar="TIME", help="such as 2h; else bantime"
+    )
+    made["ban"].add_argument("-m", "--reason", default="by hand", help="kept with the ban")
+    made["unban"].add_argument("addresses", nargs="*", metavar="ADDRESS")
+    made["unban"].add_argument("--all", action="store_true", help="every ban")
+    made["why"].add_argument("address", metavar="ADDRESS", help="an address, or a host name")
+    made["check"].add_argument("files", nargs="*", metavar="FILE")
+    made["try"].add_argument("filter", metavar="FILTER", help="a filter's name or file")
+    made["try"].add_argument("logs", nargs="*", metavar="LOG", help="- or nothing: standard input")
+    made["replay"].add_argument("logs", nargs="+", metavar="LOG")
+    made["replay"].add_argument("-j", "--jail", action="append", help="this jail only")
+    return top
+
+
+def parse(words: list[str]) -> argparse.Namespace:
+    """Read the command line; leave with 64 when it makes no sense."""
+    reader = parser()
+    options = reader.parse_args(words)
+    defaults = {
+        "config": places.config_directory(),
+        "state": places.state_directory(),
+        "json": False,
+        "dry_run": False,
+        "quiet": False,
+        "verbose": False,
+        "color": "auto",
+        "now": int(time.time()),
+    }
+    for name, value in defaults.items():
+        if not hasattr(options, name):
+            setattr(options, name, value)
+    if options.verb == "unban" and bool(options.addresses) == options.all:
+        reader.error("unban: expected ADDRESS... or --all")
+    return options
+
+
+def wants_color(choice: str) -> bool:
+    """Say whether standard output gets colour: --color, NO_COLOR, a terminal that is not dumb."""
+    if choice != "auto":
+        return choice == "always"
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        return False
+    return sys.stdout.isatty()

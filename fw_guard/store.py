@@ -1,0 +1,396 @@
+"""The state: log positions, hits, names, bans. SQLite, and the only room that knows SQL.
+
+Everything a pass learns is committed in one transaction, so that a pass killed at any instant has
+either happened or not. Addresses are the canonical texts of ``addresses``; times are epoch seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from typing import TYPE_CHECKING, NamedTuple
+
+from fw_guard.hits import Hit
+from fw_guard.hosts import PAIR_AGE, Span
+from fw_guard.logs.reader import Position
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+FILE = "state.db"
+VERSION = 1
+LONGEST_TEXT = 2_000
+MOST_EVIDENCE = 20
+
+SCHEMA = """
+create table log (
+    path text primary key, device integer, inode integer, offset integer, head blob,
+    read_at integer, last integer
+) without rowid;
+create table hit (
+    id integer primary key, jail text not null, host text, address text, name text,
+    time integer not null, weight integer not null, times integer not null, kind text not null,
+    filter text not null, match text not null, pid text not null, user text, port integer,
+    line text not null
+);
+create index hit_host on hit (jail, host, time) where host is not null;
+create index hit_name on hit (name) where name is not null;
+create index hit_login on hit (host) where kind = 'success';
+create table pair (
+    name text not null, address text not null, first integer not null, last integer not null,
+    primary key (name, address)
+) without rowid;
+create table ban (
+    jail text not null, host text not null, since integer not null, until integer,
+    hits integer not null, reason text not null, primary key (jail, host)
+) without rowid;
+create index ban_host on ban (host);
+create table evidence (
+    jail text not null, host text not null, number integer not null, time integer not null,
+    filter text not null, match text not null, line text not null,
+    primary key (jail, host, number)
+) without rowid;
+create table held (
+    jail text not null, host text not null, time integer not null, reason text not null,
+    primary key (jail, host)
+) without rowid;
+create table told (
+    action text not null, host text not null, until integer, primary key (action, host)
+) without rowid;
+create table note (key text primary key, value text not null) without rowid;
+"""
+
+
+class StoreError(Exception):
+    """The state cannot be made or used; ``status`` is the exit code."""
+
+    def __init__(self, message: str, status: int = os.EX_IOERR) -> None:
+        """Keep message and exit code."""
+        super().__init__(message)
+        self.status = status
+
+
+class Ban(NamedTuple):
+    """A ban as it is kept. One whose ``until`` is past has ended; until None is for good."""
+
+    jail: str
+    host: str
+    since: int
+    until: int | None
+    hits: int
+    reason: str
+
+
+class Evidence(NamedTuple):
+    """A line that led to a ban."""
+
+    time: int
+    filter: str
+    match: str
+    line: str
+
+
+class Log(NamedTuple):
+    """How far a log was read, and the time of the last line that told something."""
+
+    path: str
+    position: Position
+    last: int | None
+
+
+HIT_COLUMNS = ", ".join(Hit._fields)
+BAN_COLUMNS = ", ".join(Ban._fields)
+
+
+class Store:
+    """The open state. Use as a context manager; ``commit`` keeps, leaving without it forgets."""
+
+    def __init__(self, directory: str, *, reading: bool = False) -> None:
+        """Open or make the state in ``directory``; raise StoreError when that cannot be.
+
+        For ``reading`` alone nothing is made, and where there is no state there is an empty one.
+        """
+        self.path = os.path.join(directory, FILE)
+        self._begin = "begin" if reading else "begin immediate"
+        try:
+            if reading and not exists(self.path):
+                self._db = sqlite3.connect(":memory:", isolation_level=None)
+                return
+            if not reading:
+                make_directory(directory)
+            self._db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+        except PermissionError as error:
+            raise StoreError(f"{self.path}: {error.strerror}", os.EX_NOPERM) from None
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"{self.path}: cannot be opened: {error}", os.EX_CANTCREAT) from None
+
+    def __enter__(self) -> Store:
+        """Begin the one transaction."""
+        try:
+            self._db.execute("pragma synchronous = full")
+            self._db.execute(self._begin)
+            (version,) = self._db.execute("pragma user_version").fetchone()
+            if version == 0:
+                for statement in SCHEMA.split(";\n"):
+                    self._db.execute(statement)
+                self._db.execute(f"pragma user_version = {VERSION}")
+        except sqlite3.Error as error:
+            self._db.close()
+            raise StoreError(f"{self.path}: cannot be used: {error}") from None
+        if version > VERSION:
+            self._db.close()
+            raise StoreError(
+                f"{self.path}: was written by a newer fw-guard (state {version}; this one knows "
+                f"{VERSION}); expected that newer one, or another --state directory"
+            )
+        return self
+
+    def __exit__(self, _kind: object, error: object, _trace: object) -> None:
+        """Close; what was not committed is forgotten. A failing disk becomes a StoreError."""
+        self._db.close()
+        if isinstance(error, sqlite3.Error):
+            raise StoreError(f"{self.path}: {error}") from None
+
+    def commit(self) -> None:
+        """Keep everything said so far, at once, and begin anew."""
+        try:
+            self._db.execute("commit")
+            self._db.execute(self._begin)
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: cannot be written: {error}") from None
+
+    # logs
+
+    def logs(self) -> dict[str, Log]:
+        """Give every log that was read, by its path."""
+        rows = self._db.execute(
+            "select path, device, inode, offset, head, read_at, last from log order by path"
+        )
+        return {row[0]: Log(row[0], Position(*row[1:6]), row[6]) for row in rows}
+
+    def keep_log(self, log: Log) -> None:
+        """Keep how far a log was read."""
+        self._db.execute(
+            "replace into log (path, device, inode, offset, head, read_at, last)"
+            " values (?, ?, ?, ?, ?, ?, ?)",
+            (log.path, *log.position, log.last),
+        )
+
+    # hits and names
+
+    def add_hits(self, hits: Iterable[Hit]) -> None:
+        """Keep new hits."""
+        marks = ", ".join("?" * len(Hit._fields))
+        rows = (hit._replace(line=hit.line[:LONGEST_TEXT]) for hit in hits)
+        self._db.executemany(f"insert into hit ({HIT_COLUMNS}) values ({marks})", rows)
+
+    def hits(self, jail: str, host: str, kind: str = "failure") -> list[Hit]:
+        """Give the hits of a host in a jail in the order of time."""
+        rows = self._db.execute(
+            f"select {HIT_COLUMNS} from hit where jail = ? and host = ? and kind = ?"
+            " order by time, id",
+            (jail, host, kind),
+        )
+        return [Hit(*row) for row in rows]
+
+    def hits_of(self, host: str) -> list[Hit]:
+        """Give the hits of a host in every jail in the order of time."""
+        rows = self._db.execute(
+            f"select {HIT_COLUMNS} from hit where host = ? order by time, id", (host,)
+        )
+        return [Hit(*row) for row in rows]
+
+    def hits_named(self, name: str) -> list[Hit]:
+        """Give the hits of a name in every jail in the order of time."""
+        rows = self._db.execute(
+            f"select {HIT_COLUMNS} from hit where name = ? order by time, id", (name,)
+        )
+        return [Hit(*row) for row in rows]
+
+    def hosts(self) -> Iterator[tuple[str, str]]:
+        """Give every (jail, host) that has hits."""
+        yield from self._db.execute(
+            "select distinct jail, host from hit where host is not null and kind = 'failure'"
+            " order by jail, host"
+        ).fetchall()
+
+    def logins(self, host: str) -> list[int]:
+        """Give the times of the good logins of a host, in whatever jail."""
+        rows = self._db.execute("select time from hit where kind = 'success' and host = ?", (host,))
+        return [time for (time,) in rows]
+
+    def counts(self) -> dict[str, tuple[int, int]]:
+        """Give (hits with a host, hits that wait for the address of a name) of each jail."""
+        rows = self._db.execute(
+            "select jail, count(host), sum(host is null) from hit where kind = 'failure'"
+            " group by jail"
+        )
+        return {jail: (known, waiting) for jail, known, waiting in rows}
+
+    def waiting(self) -> list[tuple[str, str, int]]:
+        """Give (jail, name, time) of the hits that have a name and no address yet."""
+        return self._db.execute(
+            "select distinct jail, name, time from hit where host is null order by time"
+        ).fetchall()
+
+    def lay(self, name: str, jail: str, time: int, address: str, host: str) -> None:
+        """Lay the waiting hits of a name at a time to an address."""
+        self._db.execute(
+            "update hit set address = ?, host = ?"
+            " where name = ? and host is null and jail = ? and time = ?",
+            (address, host, name, jail, time),
+        )
+
+    def pairs(self) -> dict[str, dict[str, Span]]:
+        """Give name -> {address -> (first, last) time seen together}."""
+        found: dict[str, dict[str, Span]] = {}
+        for name, address, *span in self._db.execute("select name, address, first, last from pair"):
+            found.setdefault(name, {})[address] = (span[0], span[1])
+        return found
+
+    def keep_pairs(self, pairs: Mapping[tuple[str, str], Span]) -> None:
+        """Keep (name, address) -> (first, last)."""
+        self._db.executemany(
+            "replace into pair (name, address, first, last) values (?, ?, ?, ?)",
+            ((*pair, *span) for pair, span in pairs.items()),
+        )
+
+    def prune(self, jail: str, addressed: int, waiting: int) -> None:
+        """Forget a jail's hits before ``addressed``, those with a name alone before ``waiting``."""
+        self._db.execute(
+            "delete from hit where jail = ? and kind = 'failure'"
+            " and time < iif(host is null, ?, ?)",
+            (jail, waiting, addressed),
+        )
+
+    def prune_rest(self, jails: Iterable[str], now: int, logins: int, bans: int) -> None:
+        """Forget hits of jails that are gone, old pairs, logins, and bans ended before ``bans``."""
+        known = set(jails)
+        for (jail,) in self._db.execute("select distinct jail from hit").fetchall():
+            if jail not in known:
+                self._db.execute("delete from hit where jail = ?", (jail,))
+        self._db.execute("delete from hit where kind = 'success' and time < ?", (logins,))
+        self._db.execute("delete from pair where last < ?", (now - PAIR_AGE,))
+        self._db.execute("delete from held where time < ?", (bans,))
+        self._db.execute("delete from ban where until < ?", (bans,))
+        self._db.execute(
+            "delete from evidence where not exists (select 1 from ban"
+            " where ban.jail = evidence.jail and ban.host = evidence.host)"
+        )
+
+    # bans
+
+    def ban(self, jail: str, host: str) -> Ban | None:
+        """Give the newest ban of a host in a jail, ended or not."""
+        row = self._db.execute(
+            f"select {BAN_COLUMNS} from ban where jail = ? and host = ?", (jail, host)
+        ).fetchone()
+        return None if row is None else Ban(*row)
+
+    def bans(self, now: int) -> list[Ban]:
+        """Give the bans in force at ``now``, the newest first."""
+        rows = self._db.execute(
+            f"select {BAN_COLUMNS} from ban where until is null or until > ?"
+            " order by since desc, host, jail",
+            (now,),
+        )
+        return [Ban(*row) for row in rows]
+
+    def ended(self, after: int, now: int) -> list[Ban]:
+        """Give the bans whose time ended after ``after`` and up to ``now``."""
+        rows = self._db.execute(
+            f"select {BAN_COLUMNS} from ban where until > ? and until <= ? and since <= ?"
+            " order by until, host, jail",
+            (after, now, after),
+        )
+        return [Ban(*row) for row in rows]
+
+    def bans_of(self, host: str) -> list[Ban]:
+        """Give the bans of a host in every jail, ended ones too."""
+        rows = self._db.execute(f"select {BAN_COLUMNS} from ban where host = ?", (host,))
+        return [Ban(*row) for row in rows]
+
+    def keep_ban(self, ban: Ban, evidence: Iterable[Evidence] = ()) -> None:
+        """Keep a ban in place of the earlier one of that host in that jail."""
+        self._db.execute(
+            f"replace into ban ({BAN_COLUMNS}) values ({', '.join('?' * len(ban))})", ban
+        )
+        key = (ban.jail, ban.host)
+        self._db.execute("delete from evidence where jail = ? and host = ?", key)
+        self._db.executemany(
+            "insert into evidence values (?, ?, ?, ?, ?, ?, ?)",
+            ((*key, n, *line) for n, line in enumerate(list(evidence)[:MOST_EVIDENCE])),
+        )
+        self._db.execute("delete from held where jail = ? and host = ?", key)
+
+    def end_bans(self, host: str, now: int) -> int:
+        """End the bans of a host in every jail; give how many were in force."""
+        return self._db.execute(
+            "update ban set until = ? where host = ? and (until is null or until > ?)",
+            (now, host, now),
+        ).rowcount
+
+    def evidence(self, jail: str, host: str) -> list[Evidence]:
+        """Give the lines that led to the newest ban of a host in a jail."""
+        rows = self._db.execute(
+            "select time, filter, match, line from evidence where jail = ? and host = ?"
+            " order by number",
+            (jail, host),
+        )
+        return [Evidence(*row) for row in rows]
+
+    def hold(self, jail: str, host: str, time: int, reason: str) -> None:
+        """Keep that a ban was due and was held back."""
+        self._db.execute("replace into held values (?, ?, ?, ?)", (jail, host, time, reason))
+
+    def held(self) -> list[tuple[str, str, int, str]]:
+        """Give (jail, host, time, reason) of the bans held back."""
+        return self._db.execute(
+            "select jail, host, time, reason from held order by time"
+        ).fetchall()
+
+    # what a firewall without a list was told; notes
+
+    def told(self, action: str) -> set[str]:
+        """Give the hosts that an action which cannot list was told to ban."""
+        rows = self._db.execute("select host from told where action = ?", (action,))
+        return {host for (host,) in rows}
+
+    def tell(self, action: str, hosts: Mapping[str, int | None]) -> None:
+        """Keep what such an action has been told, all of it."""
+        self._db.execute("delete from told where action = ?", (action,))
+        self._db.executemany(
+            "insert into told values (?, ?, ?)", ((action, h, until) for h, until in hosts.items())
+        )
+
+    def note(self, key: str) -> str:
+        """Give a note, empty when there is none."""
+        row = self._db.execute("select value from note where key = ?", (key,)).fetchone()
+        return row[0] if row else ""
+
+    def set_note(self, key: str, value: str) -> None:
+        """Keep a note; an empty one is forgotten."""
+        self._db.execute("delete from note where key = ?", (key,))
+        if value:
+            self._db.execute("insert into note values (?, ?)", (key, value))
+
+
+def exists(path: str) -> bool:
+    """Say whether there is a file; raise PermissionError when that may not even be asked."""
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def make_directory(directory: str) -> None:
+    """Make the state directory, for its owner alone; refuse one that others may write."""
+    os.makedirs(directory, mode=0o700, exist_ok=True)
+    status = os.stat(directory)
+    if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+        raise StoreError(
+            f"{directory}: belongs to somebody else or may be written by others;"
+            " expected a directory of root's with mode 0700",
+            os.EX_CANTCREAT,
+        )
