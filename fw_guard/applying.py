@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from fw_guard import actions, firewall, places
 from fw_guard.faults import FaultsError
-from fw_guard.firewall import FirewallError
+from fw_guard.firewall import FirewallError, MissingToolError
 from fw_guard.text import count
 
 if TYPE_CHECKING:
@@ -57,7 +57,9 @@ def apply(
         try:
             action = load(config, name)
             if dry_run:
-                dry(action, store, name, members, now, changed=changed, say=say, run=run_or_say)
+                troubles += dry(
+                    action, store, name, members, now, changed=changed, say=say, run=run_or_say
+                )
             elif members is None:
                 firewall.teardown(action, run_or_say)
                 in_use.discard(name)
@@ -66,7 +68,13 @@ def apply(
                 troubles += mend(action, store, name, members, now, changed=changed, run=run_or_say)
         except FaultsError as error:
             troubles.append((os.EX_DATAERR, str(error)))
+        except MissingToolError as error:
+            # What a tool put in place went with it, or was never there.
+            in_use.discard(name)
+            if members is not None:
+                troubles.append((os.EX_UNAVAILABLE, f"{name}: {error}"))
         except FirewallError as error:
+            in_use.add(name)
             status = os.EX_NOPERM if error.needs_root else os.EX_UNAVAILABLE
             troubles.append((status, f"{name}: {error}"))
     if not dry_run:
@@ -134,12 +142,22 @@ def dry(
     changed: frozenset[str],
     say: Callable[[str], object],
     run: firewall.Run,
-) -> None:
-    """Say the commands that would be run."""
+) -> list[Trouble]:
+    """Say the commands that would be run, also those of a tool that is not there."""
+    refusals: list[Trouble] = []
+
+    def ask(argv: Sequence[str], stdin: str) -> firewall.Result:
+        try:
+            return run(argv, stdin)
+        except FirewallError as error:
+            refusals.append((os.EX_UNAVAILABLE, f"{name}: {error}"))
+            return firewall.Result(os.EX_UNAVAILABLE, "", str(error))
+
     if wanted is None:
         commands = [step.command for step in action.teardown]
     else:
         actual = None if action.listings else store.told(name)
-        commands = firewall.intended(action, wanted, now, changed=changed, actual=actual, run=run)
+        commands = firewall.intended(action, wanted, now, changed=changed, actual=actual, run=ask)
     for command in commands:
         say(f"{firewall.shown(command.argv)}\n{command.stdin}" if command.argv else command.stdin)
+    return refusals[:1]

@@ -41,9 +41,10 @@ class Fault:
         if not self.source:
             return head + below
         number = f"{self.line:5}"
-        start = max(0, self.column - 1 - WIDEST // 2)
+        caret = min(self.column - 1, len(self.source))
+        start = max(0, caret - WIDEST // 2)
         shown = self.source[start : start + WIDEST]
-        before = printable(shown[: self.column - 1 - start].expandtabs(1))
+        before = printable(shown[: caret - start].expandtabs(1))
         text = printable(shown.expandtabs(1))
         return f"{head}\n{number} | {text}\n{'':5} | {'':{width(before)}}^{below}"
 

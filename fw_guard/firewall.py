@@ -50,6 +50,10 @@ class FirewallError(Exception):
         self.needs_root = needs_root
 
 
+class MissingToolError(FirewallError):
+    """The firewall's tool is not installed."""
+
+
 class Plan(NamedTuple):
     """What has to change, and how: unbans first, then bans.
 
@@ -125,7 +129,7 @@ def _tool(name: str) -> str:
         if os.path.isfile(path) and os.access(path, os.X_OK):
             return path
     where = "" if "/" in name else f" (looked in {', '.join(DIRECTORIES)})"
-    raise FirewallError(
+    raise MissingToolError(
         f"`{printable(name)}` is not installed{where}; install it, or choose another `action`"
     )
 
@@ -152,7 +156,7 @@ def reconcile(
     """
     look, was_set_up = _furnished(action, run)
     if actual is None:
-        actual = _members(action, look, fresh=was_set_up)
+        actual = _members(action, look)
     plan = planned(action, wanted, actual, now, changed=changed)
     for command in plan.commands:
         _perform(action, command, run)
@@ -221,18 +225,20 @@ def _beyond(action: Action, wanted: Mapping[str, int | None]) -> list[str]:
 
 def uncovered(wanted: Mapping[str, int | None]) -> dict[str, int | None]:
     """Give ``wanted`` without what lies inside a wider network of it."""
+    lengths = {(":" in address, address.partition("/")[2]) for address in wanted}
+    if len(lengths) == len({is_ipv6 for is_ipv6, _ in lengths}):
+        return dict(wanted)  # one length in each family: none can hold another, and none is parsed
     parts = {address: addresses.split(address) for address in wanted}
     networks = set(parts.values())
-    lengths = {
-        size: {length for value, length in networks if len(value) == size}
-        for size in addresses.WIDTHS
-    }
+    widths = {len(value): set[int]() for value, _ in networks}
+    for value, length in networks:
+        widths[len(value)].add(length)
     return {
         address: wanted[address]
         for address, (value, length) in parts.items()
         if not any(
             (addresses.masked(value, wider), wider) in networks
-            for wider in lengths[len(value)]
+            for wider in widths[len(value)]
             if wider < length
         )
     }
@@ -306,23 +312,21 @@ def _missing(action: Action, look: Look) -> bool:
         result = look(check.argv)
         if result.code not in check.ok or listings.lacking(check, result.out):
             return True
-    return bool(action.setup) and any(look(each.argv).code != 0 for each in action.listings)
+    return bool(action.setup) and any(
+        look(each.argv).code not in each.ok for each in action.listings
+    )
 
 
-def _members(action: Action, look: Look, *, fresh: bool = False, silent: bool = False) -> set[str]:
-    """Give who is banned now, in canonical texts.
-
-    A tool that cannot list raises FirewallError, unless we are ``silent``, or what it lists is
-    ``fresh`` and its exit code is one that the action takes for an empty set.
-    """
+def _members(action: Action, look: Look, *, silent: bool = False) -> set[str]:
+    """Give who is banned now, in canonical texts; a list that fails counts as empty if ``silent``."""
     if not action.listings:
         raise ValueError(f"the action {action.title!r} cannot list; expected the actual set")
     members: set[str] = set()
     for listing in action.listings:
         result = look(listing.argv)
-        if result.code == 0:
+        if result.code in listing.ok:
             members.update(listings.listed(listing, result.out))
-        elif not silent and not (fresh and result.code in listing.ok):
+        elif not silent:
             raise _refusal(action, Command(listing.argv), result)
     return members
 

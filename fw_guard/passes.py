@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from fw_guard import addresses, applying, engine, firewall
 from fw_guard.answers import ban_answer, engine_hit, rule_of
 from fw_guard.durations import spell
-from fw_guard.hits import FAILURE, Hit
+from fw_guard.hits import FAILURE, SUCCESS, Hit
 from fw_guard.hosts import Names
 from fw_guard.logs import reader
 from fw_guard.logs.clock import COUNT_AFTER, Clock, Years, in_years
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from fw_guard.firewall import Result
 
 DAY = 86_400
+KINDS = (FAILURE, SUCCESS)
 LATE_EVIDENCE = DAY
 
 
@@ -176,13 +177,13 @@ def read_log(
     position = known.position if known else None
     clock = Clock(now)
     scanner = Scanner(jails, clock.epoch, names)
-    oldest = {jail.name: oldest_needed(jail, now) for jail in jails}
+    oldest = {(jail.name, kind): oldest_needed(jail, kind, now) for jail in jails for kind in KINDS}
     hits: list[Hit] = []
     try:
         with reader.open_gain(path, position, now) as gain:
             for block, years_back in dated_blocks(gain.blocks, position, now):
                 clock.years_back = years_back
-                hits += (h for h in scanner.hits(block) if h.time >= oldest[h.jail])
+                hits += (h for h in scanner.hits(block) if h.time >= oldest[h.jail, h.kind])
             scanner.long += gain.skipped
             reached = gain.position()
     except LogError as error:
@@ -214,9 +215,11 @@ def dated_blocks(
     yield from in_years(blocks(), years.until(now))
 
 
-def oldest_needed(jail: Jail, now: int) -> int:
+def oldest_needed(jail: Jail, kind: str, now: int) -> int:
     """Give the time before which no hit can matter: its ban, had it made one, would be over."""
-    return 0 if jail.bantime is None else now - jail.window - jail.bantime
+    if jail.bantime is None:
+        return 0
+    return now - jail.window - jail.bantime - (jail.logintime if kind == SUCCESS else 0)
 
 
 def lay(config: Config, names: Names, hit: Hit) -> Hit:
@@ -294,5 +297,8 @@ def prune(config: Config, store: Store, now: int) -> None:
     longest = max((jail.window for jail in config.jails), default=DAY)
     logintime = max((jail.logintime for jail in config.jails), default=0)
     store.prune_rest(
-        [jail.name for jail in config.jails], now, now - logintime - longest, now - longest - DAY
+        [jail.name for jail in config.jails],
+        now,
+        now - logintime - longest - DAY,
+        now - longest - DAY,
     )

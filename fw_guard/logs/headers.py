@@ -95,7 +95,8 @@ RFC5424_LINE = (
 # Apache and nginx escape that.
 CLF_STAMP = rb'\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "'
 
-REPEATED = rb"message repeated (\d{1,6}) times: \[ *(.*)\][ \t\r]*"
+# The blanks are taken for good: given back one by one they would cost the square of their number.
+REPEATED = rb"message repeated (\d{1,6}) times: \[ *+(.*)\][ \t\r]*"
 LAST_REPEATED = rb"last message repeated (\d{1,6}) times?[ \t\r]*"
 MOST_REPEATS = 100_000
 

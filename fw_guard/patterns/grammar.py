@@ -13,9 +13,10 @@ r"""The pattern language: one line shape, as its author writes it, becomes a tre
     name        = [a-z][a-z0-9_]*
     type        = the name of one of ``fields.TYPES``
 
-Blanks count everywhere, inside holes too. ``quoted`` is read before ``hole``: ``{{}`` is always a
-brace, so that a choice cannot begin with a literal closing brace; its other branch can. A field
-may stand once on every way through the pattern: once, or once in each branch.
+Blanks count everywhere, inside holes too. ``quoted`` is read before ``hole``, and ``optional``
+before ``choice``: so the first branch of a choice cannot begin with a literal } or ?, which one
+of the others can. A field may stand once on every way through the pattern: once, or once in each
+branch.
 
 What is read is wider than what is meant. ``end`` below lets a hole stay open until the end of the
 pattern, ``choice`` lets it have one branch, ``stray`` is a brace that closes nothing: so every text
@@ -161,7 +162,7 @@ def _grammar() -> pp.ParserElement:
     stray.add_parse_action(_read_stray)
     hole <<= (field | optional | choice).leave_whitespace()
     hole.leave_whitespace()
-    pattern = (text | quoted | hole | stray)[...].set_name("pattern")
+    pattern: pp.ParserElement = (text | quoted | hole | stray)[...].set_name("pattern")
     pattern.leave_whitespace()
     pattern.parse_with_tabs()
     return pattern

@@ -1,0 +1,428 @@
+"""The command line as a person and cron meet it: words, exit codes, silence, JSON, trouble."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import FOUNDING, ROOT, Guard
+
+ATTACKER = "121.101.74.175"
+CONFIG = """
+action = "preview"
+limits = ["5 in 10m"]
+
+[jail.knocking]
+filter = ["inetd", "sshd"]
+logs = ["{log}"]
+"""
+
+
+@pytest.fixture
+def knocking(guard: Guard) -> Guard:
+    """A jail over the founding lines, copied to where more can be appended."""
+    log = guard.log("messages", (FOUNDING / "refused.log").read_text())
+    guard.write("fw-guard.toml", CONFIG.format(log=log))
+    return guard
+
+
+def test_no_configuration_is_one_line_that_says_what_to_write_and_where(guard: Guard) -> None:
+    done = guard.run("run")
+    assert done.returncode == os.EX_CONFIG
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert str(guard.etc / "fw-guard.toml") in done.stderr
+    assert "[jail.sshd]" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], ["baan"], ["run", "--frob"], ["unban"], ["unban", "--all", "192.0.2.7"], ["ban"]],
+)
+def test_a_wrong_word_is_exit_64(knocking: Guard, words: list[str]) -> None:
+    done = knocking.run(*words)
+    assert done.returncode == os.EX_USAGE
+    assert done.stderr.startswith("fw-guard")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("length", ["10", "x", "0s", "-1h", "10 potatoes"])
+def test_a_length_of_time_without_sense_is_exit_64(knocking: Guard, length: str) -> None:
+    assert knocking.run("ban", "192.0.2.7", f"--for={length}").returncode == os.EX_USAGE
+
+
+def test_options_stand_before_or_after_the_verb(knocking: Guard) -> None:
+    before = knocking.run("--json", "status")
+    after = knocking.run("status", "--json")
+    assert before.stdout == after.stdout
+    assert json.loads(before.stdout)["jails"][0]["jail"] == "knocking"
+
+
+def test_every_verb_has_help_and_the_version_is_told(guard: Guard) -> None:
+    for verb in ("run", "status", "list", "ban", "unban", "why", "check", "try", "replay"):
+        done = guard.run(verb, "--help")
+        assert done.returncode == 0
+        assert "--json" in done.stdout
+    assert guard.run("--version").stdout.startswith("fw-guard 0.")
+
+
+def test_a_pass_that_bans_says_nothing_with_a_real_action_and_the_batch_with_preview(
+    knocking: Guard,
+) -> None:
+    done = knocking.run("run")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert ATTACKER in done.stdout
+    again = knocking.run("run")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+
+
+def test_a_dry_run_says_the_batch_and_keeps_nothing(knocking: Guard) -> None:
+    first = knocking.run("run", "--dry-run")
+    assert ATTACKER in first.stdout
+    assert knocking.bans() == {}
+    assert knocking.run("run", "-n").stdout == first.stdout
+
+
+def test_a_dry_run_shows_the_exact_batch_of_a_firewall_that_is_not_installed(
+    knocking: Guard,
+) -> None:
+    config = (knocking.etc / "fw-guard.toml").read_text()
+    knocking.write("fw-guard.toml", config.replace("preview", "pf"))
+    done = knocking.run("run", "--dry-run")
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stderr.startswith("fw-guard: pf: `pfctl` is not installed")
+    lines = done.stdout.splitlines()
+    assert "pfctl -q -a fw_guard -t banned -T add -f -" in lines
+    assert lines[lines.index("pfctl -q -a fw_guard -t banned -T add -f -") + 1] == ATTACKER
+
+
+def test_verbose_says_what_was_done(knocking: Guard) -> None:
+    said = knocking.run("run", "-v").stdout
+    assert "16 new lines in 1 log, 10 hits" in said
+    assert f"ban {ATTACKER} by knocking until 2017-02-07 05:41:14 +0900" in said
+
+
+def test_a_ban_ends_by_itself_and_the_pass_says_so(knocking: Guard) -> None:
+    knocking.run("run")
+    assert ATTACKER in knocking.bans()
+    knocking.now = "2017-02-07T05:41:14+09:00"
+    done = knocking.json("run")
+    assert [ban["address"] for ban in done["unbanned"]] == [ATTACKER]
+    assert knocking.bans() == {}
+    assert knocking.json("run")["unbanned"] == []
+
+
+def test_the_second_of_two_passes_leaves_at_once_with_75_and_silently(knocking: Guard) -> None:
+    knocking.run("run")
+    with (knocking.state / "lock").open("rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = knocking.run("run")
+    assert (done.returncode, done.stdout, done.stderr) == (os.EX_TEMPFAIL, "", "")
+    assert knocking.run("run").returncode == 0
+
+
+def test_a_missing_log_is_said_with_66_and_the_others_are_read(knocking: Guard) -> None:
+    config = (knocking.etc / "fw-guard.toml").read_text()
+    missing = knocking.place / "no-such.log"
+    knocking.write("fw-guard.toml", config.replace('logs = ["', f'logs = ["{missing}", "'))
+    done = knocking.run("run")
+    assert done.returncode == os.EX_NOINPUT
+    assert f"{missing}: cannot be read: No such file or directory" in done.stderr
+    assert ATTACKER in knocking.bans()
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8", "localhost", "010.1.1.1", "192.0.2.7/33", "192.0.2.7;x"]
+)
+def test_ban_refuses_what_is_no_address(knocking: Guard, address: str) -> None:
+    done = knocking.run("ban", address)
+    assert done.returncode == os.EX_USAGE
+    assert "nobody was banned" in done.stderr
+    assert knocking.bans() == {}
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0/0", "::/0"])
+def test_ban_refuses_loopback_and_what_holds_it(knocking: Guard, address: str) -> None:
+    done = knocking.run("ban", address)
+    assert done.returncode == os.EX_USAGE
+    assert "loopback" in done.stderr
+    assert knocking.bans() == {}
+
+
+def test_one_refused_address_stops_the_others_of_the_same_words(knocking: Guard) -> None:
+    assert knocking.run("ban", "192.0.2.7", "127.0.0.1").returncode == os.EX_USAGE
+    assert knocking.bans() == {}
+
+
+def test_ban_by_hand_for_a_time_with_a_reason(knocking: Guard) -> None:
+    done = knocking.run("ban", "192.0.2.7", "2001:db8::7", "--for", "2h", "-m", "a feeling")
+    assert done.returncode == 0, done.stderr
+    bans = knocking.bans()
+    assert set(bans) == {"192.0.2.7", "2001:db8::7"}
+    ban = bans["192.0.2.7"]
+    assert ban["until"] - ban["since"] == 7200
+    assert (ban["jail"], ban["reason"]) == ("manual", "a feeling")
+
+
+def test_unban_of_who_is_not_banned_says_so_and_succeeds(knocking: Guard) -> None:
+    done = knocking.run("unban", "192.0.2.99")
+    assert (done.returncode, done.stdout) == (0, "192.0.2.99 is not banned\n")
+
+
+def test_unban_ends_a_jail_s_ban_and_the_same_lines_do_not_bring_it_back(knocking: Guard) -> None:
+    knocking.run("run")
+    assert knocking.run("unban", ATTACKER).returncode == 0
+    assert knocking.bans() == {}
+    knocking.run("run")
+    assert knocking.bans() == {}
+
+
+def test_unban_all_frees_everybody(knocking: Guard) -> None:
+    knocking.run("run")
+    knocking.run("ban", "192.0.2.7")
+    assert knocking.run("unban", "--all").returncode == 0
+    assert knocking.bans() == {}
+
+
+def test_an_ipv6_host_is_freed_with_its_64(knocking: Guard) -> None:
+    knocking.run("ban", "2001:db8:1:2::/64")
+    assert knocking.run("unban", "2001:db8:1:2::99").returncode == 0
+    assert knocking.bans() == {}
+
+
+def test_unban_of_an_address_in_a_banned_network_names_the_network(knocking: Guard) -> None:
+    knocking.run("ban", "198.51.100.0/24")
+    assert "stays shut out with 198.51.100.0/24" in knocking.run("unban", "198.51.100.9").stdout
+
+
+def test_list_of_an_address_that_is_not_banned_is_exit_1(knocking: Guard) -> None:
+    assert knocking.run("list", "192.0.2.99").returncode == 1
+    knocking.run("ban", "198.51.100.0/24")
+    done = knocking.run("list", "198.51.100.99", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["bans"][0]["address"] == "198.51.100.0/24"
+
+
+def test_list_json_has_the_keys_that_programs_rely_on(knocking: Guard) -> None:
+    knocking.run("run")
+    assert knocking.json("list") == {
+        "bans": [
+            {
+                "address": ATTACKER,
+                "jail": "knocking",
+                "since": 1486410074,  # 2017-02-06T19:41:14Z
+                "until": 1486413674,
+                "hits": 5,
+                "reason": "5 hits in 9s, limit 5 in 10m",
+            }
+        ]
+    }
+
+
+def test_replay_json_gives_events_in_the_order_of_their_time(knocking: Guard) -> None:
+    events: list[dict[str, Any]] = knocking.json("replay", str(FOUNDING / "refused.log"))
+    assert [event["time"] for event in events] == sorted(event["time"] for event in events)
+    assert {event["event"] for event in events} == {"hit", "ban"}
+    for event in events:
+        assert {"time", "event", "address", "jail", "reason"} <= set(event)
+
+
+def test_why_shows_the_lines_and_the_sum(knocking: Guard) -> None:
+    knocking.run("run")
+    said = knocking.run("why", ATTACKER).stdout
+    assert "banned by knocking: 5 hits in 9s, limit 5 in 10m" in said
+    assert said.count("refused connect from p654aaf.okymff01.ap.so-net.ne.jp") == 8
+    assert knocking.run("why", "192.0.2.99").returncode == 1
+    assert knocking.run("why", "p654aaf.okymff01.ap.so-net.ne.jp").returncode == 0
+
+
+def test_why_names_what_protects_an_address(knocking: Guard) -> None:
+    assert "is never banned: loopback" in knocking.run("why", "127.0.0.1").stdout
+
+
+def test_who_is_in_ignoreip_is_held_and_status_and_why_say_so(knocking: Guard) -> None:
+    config = (knocking.etc / "fw-guard.toml").read_text()
+    knocking.write("fw-guard.toml", f'ignoreip = ["121.101.0.0/16"]\n{config}')
+    knocking.run("run")
+    assert knocking.bans() == {}
+    held = knocking.json("status")["jails"][0]["held"]
+    assert [(each["address"], each["reason"]) for each in held] == [(ATTACKER, "in ignoreip")]
+    assert "is never banned: in ignoreip" in knocking.run("why", ATTACKER).stdout
+
+
+def test_who_logged_in_before_is_held(knocking: Guard) -> None:
+    log = knocking.log("auth", "")
+    knocking.write("fw-guard.toml", CONFIG.format(log=log))
+    accepted = "Feb  7 {} server sshd[1]: Accepted publickey for anna from 192.0.2.50 port 9 ssh2\n"
+    failed = "Feb  7 04:30:0{} server sshd[2{}]: Failed password for anna from {} port 9 ssh2\n"
+    knocking.log("auth", accepted.format("03:00:00"))
+    knocking.log("auth", "".join(failed.format(n, n, "192.0.2.50") for n in range(6)))
+    knocking.run("run")
+    assert knocking.bans() == {}
+    assert "it logged in before" in knocking.run("status").stdout
+
+
+def test_a_first_run_over_an_old_log_bans_nobody(knocking: Guard) -> None:
+    knocking.now = "2017-06-01T00:00:00+09:00"
+    knocking.run("run")
+    assert knocking.bans() == {}
+
+
+def test_a_log_is_read_once_through_rotation(knocking: Guard) -> None:
+    knocking.run("run")
+    log = knocking.place / "messages"
+    line = "Feb  7 04:41:{} server sshd[75140]: refused connect from 192.0.2.7 (192.0.2.7)\n"
+    knocking.log("messages", line.format(50))
+    log.rename(knocking.place / "messages.0")
+    knocking.log("messages", line.format(51))
+    figures = knocking.json("run")
+    assert (figures["lines"], figures["hits"]) == (2, 2)
+
+
+def test_check_of_everything_shipped_is_clean(guard: Guard) -> None:
+    done = guard.run("check", "--json")
+    assert done.returncode == 0, done.stdout
+    answer = json.loads(done.stdout)
+    names = {(file["kind"], Path(file["path"]).stem) for file in answer["files"]}
+    assert {("filter", name) for name in ("inetd", "sshd", "pam", "httpd-probes")} <= names
+    actions = ("preview", "nftables", "iptables", "ipset", "pf", "ipfw")
+    assert {("action", name) for name in actions} <= names
+    assert answer["faults"] == []
+
+
+FILTER = """\
+title   = 'mine'
+service = 'mine'
+log     = { format = 'syslog', program = ['mine'] }
+[[match]]
+name    = 'failed'
+pattern = 'bad login from {host}'
+"""
+GOOD = """\
+[[sample]]
+line = 'Mar  4 03:12:55 gw mine[8]: bad login from 192.0.2.7'
+host = '192.0.2.7'
+"""
+BAD = "[[sample]]\nline = 'Mar  4 03:12:55 gw mine[8]: good login from 192.0.2.7'\nmatch = false\n"
+
+
+def test_check_refuses_a_filter_without_samples(guard: Guard) -> None:
+    path = guard.write("mine.toml", FILTER)
+    done = guard.run("check", str(path))
+    assert done.returncode == os.EX_DATAERR
+    assert "no sample that must match" in done.stderr
+    assert "no sample that must not match" in done.stderr
+    assert "no sample is read by match 'failed'" in done.stderr
+    guard.write("mine.toml", FILTER + GOOD + BAD)
+    assert guard.run("check", str(path)).returncode == 0
+
+
+def test_a_failed_sample_shows_how_far_each_pattern_got(guard: Guard) -> None:
+    path = guard.write("mine.toml", FILTER + GOOD.replace("bad login f", "bad login, f") + BAD)
+    done = guard.run("check", str(path))
+    assert done.returncode == os.EX_DATAERR
+    line = "      Mar  4 03:12:55 gw mine[8]: bad login, from 192.0.2.7"
+    assert line in done.stderr
+    caret = next(row for row in done.stderr.splitlines() if "matched up to here" in row)
+    assert caret.index("^") == line.index(",")
+
+
+def test_a_broken_filter_in_full_and_the_other_jails_ban(knocking: Guard) -> None:
+    knocking.write("filters/mine.toml", FILTER.replace("{host}", "{host:ipp}") + GOOD + BAD)
+    config = (knocking.etc / "fw-guard.toml").read_text()
+    jail = '\n[jail.mine]\nfilter = "mine"\nlogs = ["/var/log/mine.log"]\n'
+    knocking.write("fw-guard.toml", config + jail)
+    done = knocking.run("run")
+    assert done.returncode == os.EX_DATAERR
+    assert "filters/mine.toml:6:" in done.stderr
+    assert "no such type 'ipp'" in done.stderr
+    assert "pattern = 'bad login from {host:ipp}'" in done.stderr
+    assert ATTACKER in knocking.bans()
+
+
+def test_all_faults_of_a_configuration_come_at_once(guard: Guard) -> None:
+    guard.write(
+        "fw-guard.toml",
+        'action = "nftable"\nmaxretries = 5\nfindtime = "10 potatoes"\nignoreip = ["10.0.0.0/99"]\n',
+    )
+    done = guard.run("run")
+    assert done.returncode == os.EX_CONFIG
+    assert "there is no action 'nftable'" in done.stderr
+    assert "unknown key `maxretries` (did you mean `maxretry`?)" in done.stderr
+    assert "'10 potatoes' is no length of time" in done.stderr
+    assert "'10.0.0.0/99' has no length from 0 to 32" in done.stderr
+
+
+def test_hostile_text_reaches_no_terminal_raw(knocking: Guard) -> None:
+    evil = "\x1b]0;owned\x07\x1b[31m"
+    line = f"Feb  7 04:41:5{{}} server sshd[1{{}}]: Invalid user {evil} from 192.0.2.66 port 1\n"
+    knocking.log("messages", "".join(line.format(n, n) for n in range(6)))
+    knocking.run("run")
+    outputs = [
+        knocking.run("why", "192.0.2.66"),
+        knocking.run("try", "sshd", str(knocking.place / "messages")),
+        knocking.run("replay", "-v", str(knocking.place / "messages")),
+        knocking.run("ban", f"192.0.2.7{evil}"),
+        knocking.run("list"),
+        knocking.run("status"),
+    ]
+    for done in outputs:
+        assert "\x1b" not in done.stdout + done.stderr
+        assert "\x07" not in done.stdout + done.stderr
+    assert "\\x1b" in outputs[0].stdout
+    assert "\x1b" not in knocking.run("why", "192.0.2.66", "--json").stdout
+
+
+def test_try_reads_standard_input_and_the_last_line_without_its_newline(guard: Guard) -> None:
+    text = "Feb  7 04:41:05 server sshd[1]: refused connect from 192.0.2.7 (192.0.2.7)"
+    for stdin in (text, text + "\n"):
+        done = guard.run("try", "sshd", "-", stdin=stdin)
+        assert done.returncode == 0
+        assert done.stdout.startswith("1: refused (failure) host 192.0.2.7")
+        assert done.stderr == "1 of 1 line matched by sshd\n"
+    path = guard.log("one", text)
+    assert guard.run("try", "sshd", str(path)).stderr == "1 of 1 line matched by sshd\n"
+
+
+def test_a_closed_pipe_is_no_error(guard: Guard) -> None:
+    log = guard.log("many", (FOUNDING / "refused.log").read_text() * 2000)
+    command = [sys.executable, "-m", "fw_guard", "try", "sshd", str(log)]
+    environment = dict(guard.environment)
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, cwd=ROOT
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_state_that_cannot_be_made_is_exit_73(knocking: Guard) -> None:
+    knocking.state.write_text("a file in the directory's place")
+    done = knocking.run("run")
+    assert done.returncode == os.EX_CANTCREAT
+    assert "Traceback" not in done.stderr
+
+
+def test_a_corrupt_state_is_said_and_exit_74(knocking: Guard) -> None:
+    knocking.state.mkdir(mode=0o700)
+    (knocking.state / "state.db").write_bytes(b"this is no database" * 100)
+    done = knocking.run("run")
+    assert done.returncode == os.EX_IOERR
+    assert "state.db" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_state_is_for_its_owner_alone(knocking: Guard) -> None:
+    knocking.run("run")
+    assert knocking.state.stat().st_mode & 0o777 == 0o700
+    for path in knocking.state.iterdir():
+        assert path.stat().st_mode & 0o077 == 0
