@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fw_guard import actions, firewall, places
+from fw_guard import firewall, places
 from fw_guard.faults import FaultsError
 from fw_guard.firewall import FirewallError, MissingToolError
 from fw_guard.text import count
@@ -104,6 +104,8 @@ def wanted_sets(
 
 def load(config: Config, name: str) -> Action:
     """Read an action: the owner's, else the shipped one of that name."""
+    from fw_guard import actions  # pyparsing comes with it: a pass without bans does without both
+
     own = os.path.join(config.directory, "actions", f"{name}.toml")
     if os.path.exists(own):
         return actions.load(own)

@@ -177,9 +177,9 @@ def planned(
     takes, those that end last are kept. Raises AddressError.
     """
     present = set(actual)
-    takes = uncovered({a: until for a, until in wanted.items() if until is None or until > now})
-    left_out = _unfit(action, takes.keys() - present)
-    takes = {address: until for address, until in takes.items() if address not in left_out}
+    current = {address: until for address, until in wanted.items() if until is None or until > now}
+    left_out = _unfit(action, (a for a in current if a not in present or a.endswith("/0")))
+    takes = uncovered({a: until for a, until in current.items() if a not in left_out})
     for address in _beyond(action, takes):
         left_out[address] = f"is one more than the {action.most} that the action takes"
         left_out[address] += f"; {action.beyond}" if action.beyond else ""
@@ -318,7 +318,7 @@ def _missing(action: Action, look: Look) -> bool:
 
 
 def _members(action: Action, look: Look, *, silent: bool = False) -> set[str]:
-    """Give who is banned now, in canonical texts; a list that fails counts as empty if ``silent``."""
+    """Give who is banned now; ``silent``: a tool that cannot list counts as an empty set."""
     if not action.listings:
         raise ValueError(f"the action {action.title!r} cannot list; expected the actual set")
     members: set[str] = set()

@@ -41,7 +41,7 @@ class Check(NamedTuple):
 class Listing(NamedTuple):
     """A command that lists who is banned, and how its output is read.
 
-    An exit code that is not in ``ok`` means that there is nothing to list from: furniture is missing.
+    An exit code that is not in ``ok`` means that there is nothing to list from: `setup` is due.
     Only the lines after one that fits ``after`` and before the next that fits ``until`` count,
     where these are given. Each is cut at the characters of ``split``, and ``entry`` reads the
     pieces. An address without a length stands for its network of ``length`` bits, unless that is 0.

@@ -269,7 +269,7 @@ def beside(path: str, position: Position) -> tuple[list[str], list[str]]:
             status = os.lstat(other)
         except OSError:
             continue  # gone since
-        if not S_ISREG(status.st_mode) or status.st_size < position.offset:
+        if not S_ISREG(status.st_mode):
             continue
         if status.st_ino == position.inode:
             moved.append(other)
