@@ -15,7 +15,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 ATTACKER = "121.101.74.175"
@@ -74,8 +77,8 @@ def main() -> None:
         demo.guard("try", "sshd", f"{place}/log/refused.log")
         demo.guard("try", "inetd", f"{place}/log/refused.log")
         demo.guard("try", "httpd-probes", f"{place}/log/httpd-access.log")
-        head("inetd and the web server know a name only. sshd's line pairs it with its address,")
-        print("   so every attempt is laid to that address. Whom would the jails have banned, when?")
+        head("inetd and the web server know a name only; one line of sshd's gives its address")
+        print("   and every attempt is laid to that. Whom would the jails have banned, and when?")
         logs = [f"{place}/log/{name}.log" for name in ("refused", "login-names", "httpd-access")]
         demo.guard("replay", *logs)
         head("One pass, as cron would run it at 04:42; here it only says the batch")

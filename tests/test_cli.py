@@ -350,7 +350,8 @@ def test_a_broken_filter_in_full_and_the_other_jails_ban(knocking: Guard) -> Non
 def test_all_faults_of_a_configuration_come_at_once(guard: Guard) -> None:
     guard.write(
         "fw-guard.toml",
-        'action = "nftable"\nmaxretries = 5\nfindtime = "10 potatoes"\nignoreip = ["10.0.0.0/99"]\n',
+        'action = "nftable"\nmaxretries = 5\nfindtime = "10 potatoes"\n'
+        'ignoreip = ["10.0.0.0/99"]\n',
     )
     done = guard.run("run")
     assert done.returncode == os.EX_CONFIG

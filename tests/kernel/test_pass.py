@@ -7,11 +7,12 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .network import Host, Network
+if TYPE_CHECKING:
+    from .network import Host, Network
 
 SCRIPT = Path(sys.prefix) / "bin" / "fw-guard"
 CRON = {"PATH": "", "HOME": "/"}
