@@ -64,7 +64,10 @@ def status_answer(config: Config, store: Store, now: int) -> Answer:
                     for name, host, time, reason in held
                     if name == jail.name
                 ],
-                "logs": [log_answer(path, logs.get(path)) for path in reader.expand(jail.logs)],
+                "logs": [
+                    log_answer(path, [log for key, log in logs.items() if is_of(jail, path, key)])
+                    for path in reader.expand(jail.logs)
+                ],
             }
             for jail in config.jails
         ],
@@ -74,19 +77,27 @@ def status_answer(config: Config, store: Store, now: int) -> Answer:
     }
 
 
-def log_answer(path: str, log: Log | None) -> Answer:
-    """Give how far a log was read: ``behind`` in bytes, None when the log is missing."""
+def is_of(jail: Jail, path: str, key: tuple[str, str]) -> bool:
+    """Say whether a kept position is that of a filter of ``jail`` in the log at ``path``."""
+    return key[0] == path and key[1].rpartition("/")[0] == jail.name
+
+
+def log_answer(path: str, readers: list[Log]) -> Answer:
+    """Give how far a log was read by the slowest of its ``readers``.
+
+    ``behind`` is in bytes, None when the log is missing.
+    """
     try:
         size = os.stat(path).st_size
     except OSError:
         size = None
-    offset = log.position.offset if log else 0
+    offset = min((log.position.offset for log in readers), default=0)
     return {
         "path": path,
         "size": size,
         "behind": None if size is None else size - offset if size >= offset else size,
-        "last_hit": log.last if log else None,
-        "read_at": log.position.read_at if log else None,
+        "last_hit": max((log.last for log in readers if log.last), default=None),
+        "read_at": min((log.position.read_at for log in readers), default=None),
     }
 
 

@@ -67,6 +67,8 @@ def dispatch(words: list[str]) -> int:
         return complain(error, os.EX_NOINPUT if isinstance(error, LogError) else os.EX_UNAVAILABLE)
     except LockedError:
         return os.EX_TEMPFAIL
+    except PermissionError as error:
+        return complain(f"{error.filename}: {error.strerror}; run as root", os.EX_NOPERM)
     except StoreError as error:
         return complain(error, error.status)
 

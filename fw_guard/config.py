@@ -95,13 +95,18 @@ DEFAULTS = Jail(
 
 
 def load(directory: str) -> Config:
-    """Read the configuration in ``directory``; raise NoConfigError when there is none."""
+    """Read the configuration in ``directory``; raise NoConfigError when there is none.
+
+    Raises PermissionError when that may not even be asked.
+    """
     main = os.path.join(directory, MAIN)
-    if not os.path.exists(main):
+    try:
+        os.stat(main)
+    except (FileNotFoundError, NotADirectoryError):
         raise NoConfigError(
             f"no configuration: write {main}, for instance "
             'action = "nftables" and [jail.sshd] filter = "sshd" logs = ["/var/log/auth.log"]'
-        )
+        ) from None
     return Loader(directory).load(main)
 
 

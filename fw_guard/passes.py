@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses, applying, engine, firewall
@@ -26,11 +27,12 @@ from fw_guard.store import Ban, Evidence, Log, Store, StoreError, make_directory
 from fw_guard.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from fw_guard.answers import Answer
     from fw_guard.applying import Trouble
     from fw_guard.config import Config, Jail
+    from fw_guard.filters import Filter
     from fw_guard.firewall import Result
 
 DAY = 86_400
@@ -135,10 +137,12 @@ def learn(config: Config, store: Store, protection: Protection, now: int) -> Fig
     """Do steps 2 to 4: read, match, judge; everything is said to ``store``, nothing committed."""
     figures = Figures()
     names = Names(store.pairs())
+    known = store.logs()
     hits = [
         hit
         for path, jails in logs_of(config)
-        for hit in read_log(path, jails, store, names, now, figures)
+        for position, readers in together(path, jails, known)
+        for hit in read_log(path, position, readers, store, names, now, figures)
     ]
     figures.hits = sum(hit.kind == FAILURE for hit in hits)
     store.keep_pairs(names.learnt)
@@ -166,15 +170,41 @@ def logs_of(config: Config) -> list[tuple[str, list[Jail]]]:
     return sorted(wanted.items())
 
 
+def together(
+    path: str, jails: list[Jail], known: Mapping[tuple[str, str], Log]
+) -> list[tuple[reader.Position | None, list[Jail]]]:
+    """Give the jails that read on from the same position, each with those of its filters that do.
+
+    That is nearly always all of them. A filter that was broken, or is new, has one of its own.
+    """
+    groups: dict[reader.Position | None, dict[str, Jail]] = {}
+    for jail in jails:
+        for each in jail.filters:
+            log = known.get((path, reader_of(jail, each)))
+            members = groups.setdefault(log.position if log else None, {})
+            already = members[jail.name].filters if jail.name in members else ()
+            members[jail.name] = replace(jail, filters=(*already, each))
+    return [(position, list(members.values())) for position, members in groups.items()]
+
+
+def reader_of(jail: Jail, found: Filter) -> str:
+    """Give the name under which a filter's position in a log is kept."""
+    return f"{jail.name}/{found.name}"
+
+
 def read_log(
-    path: str, jails: list[Jail], store: Store, names: Names, now: int, figures: Figures
+    path: str,
+    position: reader.Position | None,
+    jails: list[Jail],
+    store: Store,
+    names: Names,
+    now: int,
+    figures: Figures,
 ) -> Iterator[Hit]:
-    """Give the hits of what one log gained that can still matter; keep how far it was read.
+    """Give the hits of what a log gained that can still matter; keep how far it was read.
 
     A log that is missing or unreadable is a trouble of the pass, and keeps its position.
     """
-    known = store.logs().get(path)
-    position = known.position if known else None
     clock = Clock(now)
     scanner = Scanner(jails, clock.epoch, names)
     oldest = {(jail.name, kind): oldest_needed(jail, kind, now) for jail in jails for kind in KINDS}
@@ -189,8 +219,9 @@ def read_log(
     except LogError as error:
         figures.troubles.append((os.EX_NOINPUT, str(error)))
         return
-    last = max(filter(None, (scanner.last, known and known.last)), default=None)
-    store.keep_log(Log(path, reached, last))
+    for jail in jails:
+        for each in jail.filters:
+            store.keep_log(Log(path, reader_of(jail, each), reached, scanner.last))
     figures.logs += 1
     figures.lines += scanner.lines
     figures.undated += scanner.undated

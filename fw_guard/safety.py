@@ -36,20 +36,32 @@ class Protection:
     """The networks that are never banned."""
 
     def __init__(self, own: Iterable[str], ignored: Iterable[Network] = ()) -> None:
-        """Guard loopback, what is no host, the ``own`` addresses and the ``ignored`` networks."""
-        self._guarded = [
-            *(Guarded(addresses.split(text), "loopback") for text in LOOPBACK),
-            *(Guarded(addresses.split(text), "no single host's address") for text in NO_HOST),
-            *(Guarded(addresses.split(text), "an address of this machine") for text in own),
-        ]
+        """Guard loopback, what is no host, the ``own`` addresses and the ``ignored`` networks.
+
+        ``own`` is gone through when somebody is first asked about: a pass that bans nobody need
+        not find out.
+        """
+        self._own = own
+        self._guarded: list[Guarded] = []
         self._ignored = [Guarded(network, "in ignoreip") for network in ignored]
 
     def reason(self, address: str, more: Iterable[Network] = ()) -> str:
         """Say why ``address``, or a network that shares one with it, may not be banned.
 
         ``more`` are the networks that a jail ignores beside the common ones. Empty when it may.
+        Raises SafetyError when no own address is known: even a machine without a network has
+        loopback.
         """
         network = addresses.split(address)
+        if not self._guarded:
+            own = tuple(self._own)
+            if not own:
+                raise SafetyError("no address of this machine can be found out; nobody is banned")
+            self._guarded = [
+                *(Guarded(addresses.split(text), "loopback") for text in LOOPBACK),
+                *(Guarded(addresses.split(text), "no single host's address") for text in NO_HOST),
+                *(Guarded(addresses.split(text), "an address of this machine") for text in own),
+            ]
         for guarded in (*self._guarded, *self._ignored):
             if addresses.overlap(guarded.network, network):
                 return guarded.reason
@@ -58,18 +70,17 @@ class Protection:
         return ""
 
 
-def own_addresses(ifconfig: Callable[[], str]) -> list[str]:
+def own_addresses(ifconfig: Callable[[], str]) -> Iterator[str]:
     """Give the addresses of this machine: from /proc on Linux, else from ``ifconfig -a``'s text.
 
-    Raises SafetyError when there are none: even a machine without a network has loopback.
+    Nothing is looked up before the first is asked for. Raises SafetyError when the kernel's tables
+    cannot be read.
     """
     if os.path.exists(IPV4_TABLE):
         found = [*ipv4_of_trie(read(IPV4_TABLE)), *ipv6_of_table(read(IPV6_TABLE))]
     else:
         found = list(addresses_of_ifconfig(ifconfig()))
-    if not found:
-        raise SafetyError("the addresses of this machine cannot be found out; nobody is banned")
-    return sorted(set(found))
+    yield from sorted(set(found))
 
 
 def read(path: str) -> str:

@@ -13,52 +13,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from fw_guard.hits import Hit
 from fw_guard.hosts import PAIR_AGE, Span
 from fw_guard.logs.reader import Position
+from fw_guard.schema import SCHEMA, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 FILE = "state.db"
-VERSION = 1
 LONGEST_TEXT = 2_000
+GONE_AGE = 30 * 86_400
 MOST_EVIDENCE = 20
-
-SCHEMA = """
-create table log (
-    path text primary key, device integer, inode integer, offset integer, head blob,
-    read_at integer, last integer
-) without rowid;
-create table hit (
-    id integer primary key, jail text not null, host text, address text, name text,
-    time integer not null, weight integer not null, times integer not null, kind text not null,
-    filter text not null, match text not null, pid text not null, user text, port integer,
-    line text not null
-);
-create index hit_host on hit (jail, host, time) where host is not null;
-create index hit_name on hit (name) where name is not null;
-create index hit_login on hit (host) where kind = 'success';
-create table pair (
-    name text not null, address text not null, first integer not null, last integer not null,
-    primary key (name, address)
-) without rowid;
-create table ban (
-    jail text not null, host text not null, since integer not null, until integer,
-    hits integer not null, reason text not null, primary key (jail, host)
-) without rowid;
-create index ban_host on ban (host);
-create table evidence (
-    jail text not null, host text not null, number integer not null, time integer not null,
-    filter text not null, match text not null, line text not null,
-    primary key (jail, host, number)
-) without rowid;
-create table held (
-    jail text not null, host text not null, time integer not null, reason text not null,
-    primary key (jail, host)
-) without rowid;
-create table told (
-    action text not null, host text not null, until integer, primary key (action, host)
-) without rowid;
-create table note (key text primary key, value text not null) without rowid;
-"""
 
 
 class StoreError(Exception):
@@ -91,9 +54,13 @@ class Evidence(NamedTuple):
 
 
 class Log(NamedTuple):
-    """How far a log was read, and the time of the last line that told something."""
+    """How far a log was read by ``reader``, and the time of the last line that told something.
+
+    A reader is a filter in a jail: one that is broken for a while goes on where it stopped.
+    """
 
     path: str
+    reader: str
     position: Position
     last: int | None
 
@@ -161,19 +128,24 @@ class Store:
 
     # logs
 
-    def logs(self) -> dict[str, Log]:
-        """Give every log that was read, by its path."""
+    def logs(self) -> dict[tuple[str, str], Log]:
+        """Give how far every log was read, by (path, reader)."""
         rows = self._db.execute(
-            "select path, device, inode, offset, head, read_at, last from log order by path"
+            "select path, reader, device, inode, offset, head, read_at, last from log"
+            " order by path, reader"
         )
-        return {row[0]: Log(row[0], Position(*row[1:6]), row[6]) for row in rows}
+        logs = (Log(path, name, Position(*at), last) for path, name, *at, last in rows)
+        return {(log.path, log.reader): log for log in logs}
 
     def keep_log(self, log: Log) -> None:
-        """Keep how far a log was read."""
+        """Keep how far a log was read; a ``last`` of None leaves the one that was kept."""
         self._db.execute(
-            "replace into log (path, device, inode, offset, head, read_at, last)"
-            " values (?, ?, ?, ?, ?, ?, ?)",
-            (log.path, *log.position, log.last),
+            "insert into log (path, reader, device, inode, offset, head, read_at, last)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set"
+            " device = excluded.device, inode = excluded.inode, offset = excluded.offset,"
+            " head = excluded.head, read_at = excluded.read_at,"
+            " last = coalesce(excluded.last, last)",
+            (log.path, log.reader, *log.position, log.last),
         )
 
     # hits and names
@@ -264,11 +236,17 @@ class Store:
         )
 
     def prune_rest(self, jails: Iterable[str], now: int, logins: int, bans: int) -> None:
-        """Forget hits of jails that are gone, old pairs, logins, and bans ended before ``bans``."""
+        """Forget old pairs, logins before ``logins``, and bans that ended before ``bans``.
+
+        Hits of jails that are gone and positions of logs that nobody reads go after GONE_AGE: a
+        jail may only be broken for a while.
+        """
         known = set(jails)
         for (jail,) in self._db.execute("select distinct jail from hit").fetchall():
             if jail not in known:
-                self._db.execute("delete from hit where jail = ?", (jail,))
+                gone = "delete from hit where jail = ? and time < ?"
+                self._db.execute(gone, (jail, now - GONE_AGE))
+        self._db.execute("delete from log where read_at < ?", (now - GONE_AGE,))
         self._db.execute("delete from hit where kind = 'success' and time < ?", (logins,))
         self._db.execute("delete from pair where last < ?", (now - PAIR_AGE,))
         self._db.execute("delete from held where time < ?", (bans,))

@@ -135,7 +135,7 @@ def run_view(answer: Answer) -> Iterator[str]:
         until = moment(ban["until"]) if ban["until"] else "for good"
         yield printable(f"ban {ban['address']} by {ban['jail']} until {until}: {ban['reason']}")
     for ban in answer["unbanned"]:
-        yield f"unban {ban['address']} of {ban['jail']}: its time is over"
+        yield printable(f"unban {ban['address']} of {ban['jail']}: its time is over")
     for held in answer["held"]:
         yield printable(f"not banned by {held['jail']}: {held['address']}: {held['reason']}")
 

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -420,6 +421,36 @@ def test_a_corrupt_state_is_said_and_exit_74(knocking: Guard) -> None:
     assert done.returncode == os.EX_IOERR
     assert "state.db" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+@pytest.mark.parametrize("words", [["run"], ["status"], ["list"], ["unban", "192.0.2.7"]])
+def test_who_is_not_root_is_told_so_with_77(words: list[str]) -> None:
+    # A process of our own that gives its rights away: another user may not even be able to start
+    # the interpreter of these tests.
+    with tempfile.TemporaryDirectory() as place:
+        Path(place).chmod(0o755)
+        config = Path(place) / "fw-guard.toml"
+        config.write_text('action = "preview"\n')
+        config.chmod(0o644)
+        (Path(place) / "state").mkdir(mode=0o700)
+        script = (
+            "import os, sys, glob, json\n"
+            "from fw_guard import answers, cli, manual, options, passes, views\n"
+            "options.parse(sys.argv[1:])\n"
+            "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)\n"
+            "cli.main()\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, "-c", place, "--state", f"{place}/state", *words],
+            capture_output=True,
+            text=True,
+            env={"PYTHONPATH": str(ROOT)},
+            check=False,
+        )
+    assert done.returncode == os.EX_NOPERM, done.stderr
+    assert done.stderr.count("\n") == 1
+    assert "Permission denied" in done.stderr
 
 
 def test_the_state_is_for_its_owner_alone(knocking: Guard) -> None:

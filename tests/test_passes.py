@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from fw_guard import config, passes
+from fw_guard import config, passes, places
 from fw_guard.firewall import FirewallError, Result
 from fw_guard.store import Store
 from tests.fakes.ipfw import FakeIpfw
@@ -17,7 +19,6 @@ from tests.fakes.programs import FakePrograms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from fw_guard.passes import Figures
 
@@ -210,6 +211,49 @@ def test_what_a_killed_pass_had_not_committed_is_read_again(pf: tuple[Machine, F
     with Store(str(machine.state)) as store:
         assert passes.learn(machine.config, store, protection, machine.now).banned
     assert machine.run().banned
+    assert fake.blocks(ATTACKER)
+
+
+def test_a_filter_that_was_broken_for_a_while_loses_no_line(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, fake = pf
+    (tmp_path / "filters").mkdir()
+    own = tmp_path / "filters" / "sshd.toml"
+    shutil.copy(Path(places.shipped("filters")) / "sshd.toml", own)
+    own.chmod(0o600)
+    sound = own.read_text()
+    machine.config = config.load(str(tmp_path))
+    machine.attempts(ATTACKER, 1)
+    machine.run()
+    own.write_text(sound.replace("{host}", "{hist}"))
+    machine.config = config.load(str(tmp_path))
+    assert machine.config.filter_faults
+    machine.attempts(ATTACKER, 2, pid=1100)
+    assert machine.run().hits == 0
+    assert not fake.blocks(ATTACKER)
+    own.write_text(sound)
+    machine.config = config.load(str(tmp_path))
+    figures = machine.run()
+    assert figures.hits == 2
+    assert fake.blocks(ATTACKER)
+    assert machine.run().lines == 0
+
+
+def test_a_broken_jail_keeps_its_hits(pf: tuple[Machine, FakePf], tmp_path: Path) -> None:
+    machine, fake = pf
+    machine.attempts(ATTACKER, 2)
+    machine.run()
+    path = tmp_path / "fw-guard.toml"
+    sound = path.read_text()
+    path.write_text(sound.replace("[jail.sshd]", "[jail.sshd]\nmaxretrie = 3"))
+    machine.config = config.load(str(tmp_path))
+    assert machine.config.jails == ()
+    machine.run()
+    path.write_text(sound)
+    machine.config = config.load(str(tmp_path))
+    machine.attempts(ATTACKER, 1, pid=1100)
+    machine.run()
     assert fake.blocks(ATTACKER)
 
 

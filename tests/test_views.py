@@ -1,0 +1,313 @@
+"""What a person reads: tables that align, colour when asked for, nothing hostile."""
+
+from __future__ import annotations
+
+import time
+import unicodedata
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fw_guard import views
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from fw_guard.answers import Answer
+
+NOON = 1_486_436_400  # 2017-02-07 03:00 UTC, noon in Japan
+HOSTILE = "\x1b[2J\x1b]0;x\x07\u202egnp\u2066\r\n\x9b31m\0"
+
+
+@pytest.fixture(autouse=True)
+def japan(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Let the machine stand in Japan."""
+    monkeypatch.setenv("TZ", "JST-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def is_harmless(lines: Iterable[str]) -> bool:
+    return all(
+        char == " " or unicodedata.category(char)[0] not in "CZ" for line in lines for char in line
+    )
+
+
+def ban(**more: object) -> Answer:
+    return {
+        "address": "192.0.2.7",
+        "jail": "sshd",
+        "since": NOON,
+        "until": NOON + 3600,
+        "hits": 5,
+        "reason": "5 hits in 9s, limit 5 in 10m",
+        **more,
+    }
+
+
+def status(**more: object) -> Answer:
+    log = {
+        "path": "/var/log/auth.log",
+        "size": 700,
+        "behind": 77,
+        "last_hit": NOON,
+        "read_at": NOON + 60,
+    }
+    gone = {"path": "/var/log/a", "size": None, "behind": None, "last_hit": None, "read_at": None}
+    return {
+        "jails": [
+            {
+                "jail": "sshd",
+                "action": "pf",
+                "limits": ["5 in 10m", "20 in 1d"],
+                "hits": 12,
+                "waiting_names": 0,
+                "banned": 3,
+                "held": [],
+                "logs": [log, gone],
+                **more,
+            }
+        ],
+        "by_hand": 0,
+        "other_jails": 0,
+        "last_pass": NOON + 60,
+    }
+
+
+def why(**more: object) -> Answer:
+    return {
+        "asked": "2001:db8:1:2::7",
+        "hosts": ["2001:db8:1:2::7", "2001:db8:1:2::/64"],
+        "protected": "",
+        "bans": [],
+        "wider": [],
+        "held": [],
+        "sums": [],
+        "hits": [],
+        **more,
+    }
+
+
+def a_run(**more: object) -> Answer:
+    counts = {"lines": 1, "logs": 2, "hits": 1, "undated": 0, "long": 0}
+    return {**counts, "banned": [], "unbanned": [], "held": [], **more}
+
+
+def test_a_moment_carries_its_offset() -> None:
+    assert views.moment(NOON) == "2017-02-07 12:00:00 +0900"
+
+
+def test_a_moment_elsewhere_has_another_offset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "EST5")
+    time.tzset()
+    assert views.moment(NOON) == "2017-02-06 22:00:00 -0500"
+
+
+def test_no_moment_is_a_dash() -> None:
+    assert views.moment(None) == "-"
+    assert views.moment(0) == "1970-01-01 09:00:00 +0900"
+
+
+@pytest.mark.parametrize(
+    ("until", "expected"),
+    [
+        (None, "for good"),
+        (NOON + 3601, "2017-02-07 13:00:01 +0900 (in 1h1s)"),
+        (NOON + 1, "2017-02-07 12:00:01 +0900 (in 1s)"),
+        (NOON, "2017-02-07 12:00:00 +0900 (over)"),
+        (NOON - 60, "2017-02-07 11:59:00 +0900 (over)"),
+    ],
+)
+def test_an_ending_says_when_and_in_how_long(until: int | None, expected: str) -> None:
+    assert views.ending(until, NOON) == expected
+
+
+def test_the_columns_of_a_table_align() -> None:
+    rows = [("192.0.2.7", 5), ("2001:db8:1:2::/64", 12_345)]
+    assert list(views.table(("ADDRESS", "HITS"), rows, color=False)) == [
+        "ADDRESS            HITS",
+        "192.0.2.7          5",
+        "2001:db8:1:2::/64  12345",
+    ]
+
+
+def test_wide_characters_do_not_push_the_columns_apart() -> None:
+    rows = [("日本語", "x"), ("abcd", "y"), ("\x1b", "z")]
+    assert list(views.table(("A", "B"), rows, color=False)) == [
+        "A       B",
+        "日本語  x",
+        "abcd    y",
+        "\\x1b    z",
+    ]
+
+
+def test_a_table_without_rows_is_its_head() -> None:
+    assert list(views.table(("A", "B"), [], color=False)) == ["A  B"]
+
+
+def test_colour_is_in_the_head_alone_and_only_when_asked_for() -> None:
+    head, row = views.table(("A", "B"), [("c", "d")], color=True)
+    assert head == "\x1b[1mA  B\x1b[0m"
+    assert row == "c  d"
+    assert "\x1b" not in "".join(views.table(("A", "B"), [("c", "d")], color=False))
+
+
+@given(st.lists(st.tuples(st.text(), st.text()), max_size=5))
+def test_nothing_hostile_gets_through_a_table(rows: list[tuple[str, str]]) -> None:
+    lines = list(views.table(("ONE", "TWO"), rows, color=False))
+    assert len(lines) == len(rows) + 1
+    assert is_harmless(lines)
+
+
+def test_the_list_shows_the_bans() -> None:
+    answer = {
+        "bans": [ban(), ban(address="2001:db8::/64", jail="manual", until=None, reason="by hand")]
+    }
+    assert list(views.list_view(answer, NOON + 3000, color=False)) == [
+        "ADDRESS        JAIL    SINCE                      UNTIL                               WHY",
+        "192.0.2.7      sshd    2017-02-07 12:00:00 +0900  2017-02-07 13:00:00 +0900 (in 10m)"
+        "  5 hits in 9s, limit 5 in 10m",
+        "2001:db8::/64  manual  2017-02-07 12:00:00 +0900  for good"
+        "                            by hand",
+    ]
+
+
+def test_the_status_shows_jails_logs_and_the_last_pass() -> None:
+    assert list(views.status_view(status(), color=False)) == [
+        "JAIL  ACTION  LIMITS              HITS  WAITING NAMES  BANNED",
+        "sshd  pf      5 in 10m, 20 in 1d  12    0              3",
+        "",
+        "LOG                READ                       BEHIND    LAST HIT",
+        "/var/log/a         never                      missing   -",
+        "/var/log/auth.log  2017-02-07 12:01:00 +0900  77 bytes  2017-02-07 12:00:00 +0900",
+        "last pass: 2017-02-07 12:01:00 +0900",
+    ]
+
+
+def test_the_status_shows_what_is_held_back_and_what_no_jail_bans() -> None:
+    held = {"address": "192.0.2.9", "time": NOON, "reason": "it logged in before"}
+    answer = status(held=[held]) | {"by_hand": 2, "other_jails": 1, "last_pass": None}
+    assert list(views.status_view(answer, color=False))[-4:] == [
+        "not banned by sshd: 192.0.2.9, due 2017-02-07 12:00:00 +0900: it logged in before",
+        "banned by hand: 2",
+        "banned by jails that are gone: 1",
+        "last pass: -",
+    ]
+
+
+def test_why_shows_bans_lines_sums_and_hits() -> None:
+    line = {"time": NOON, "filter": "sshd", "match": "refused", "line": "refused connect"}
+    hit = {"jail": "sshd", "address": "2001:db8:1:2::7", **line}
+    again, waiting = hit | {"line": "again"}, hit | {"line": "waiting", "address": None}
+    limit = {"weight": 2, "count": 5, "seconds": 600, "limit": "5 in 10m"}
+    answer = why(
+        protected="in ignoreip",
+        bans=[
+            ban(in_force=True, lines=[line]),
+            ban(jail="inetd", until=NOON, in_force=False, lines=[]),
+        ],
+        wider=[ban(address="2001:db8::/32", jail="manual", reason="by hand")],
+        held=[{"jail": "pam", "time": NOON, "reason": "it logged in before"}],
+        sums=[{"jail": "sshd", "limits": [limit]}],
+        hits=[hit, again, waiting],
+    )
+    assert list(views.why_view(answer, NOON + 3000, color=False)) == [
+        "2001:db8:1:2::7 (counted as 2001:db8:1:2::/64)",
+        "  is never banned: in ignoreip",
+        "  banned by sshd: 5 hits in 9s, limit 5 in 10m",
+        "    from 2017-02-07 12:00:00 +0900 until 2017-02-07 13:00:00 +0900 (in 10m)",
+        "    sshd/refused: refused connect",
+        "  was banned by inetd: 5 hits in 9s, limit 5 in 10m",
+        "    from 2017-02-07 12:00:00 +0900 until 2017-02-07 12:00:00 +0900 (over)",
+        "  shut out with 2001:db8::/32 (manual: by hand)",
+        "  not banned by pam, due 2017-02-07 12:00:00 +0900: it logged in before",
+        "  sshd: 2 of 5 in the last 10m (5 in 10m)",
+        "  2 more lines kept:",
+        "    sshd sshd/refused: again",
+        "    sshd sshd/refused (waits for the address of the name): waiting",
+    ]
+
+
+def test_why_shows_the_lines_of_an_address_that_is_not_banned() -> None:
+    hit = {"time": NOON, "filter": "sshd", "match": "refused", "line": "refused connect"}
+    answer = why(hits=[hit | {"jail": "sshd", "address": "2001:db8:1:2::7"}])
+    assert list(views.why_view(answer, NOON, color=False)) == [
+        "2001:db8:1:2::7 (counted as 2001:db8:1:2::/64)",
+        "  1 line kept:",
+        "    sshd sshd/refused: refused connect",
+    ]
+
+
+def test_why_is_coloured_in_its_title_alone() -> None:
+    title, *rest = views.why_view(why(protected="loopback"), NOON, color=True)
+    assert title == "\x1b[1m2001:db8:1:2::7 (counted as 2001:db8:1:2::/64)\x1b[0m"
+    assert rest == ["  is never banned: loopback"]
+
+
+def test_a_pass_says_what_it_did() -> None:
+    answer = a_run(
+        lines=2,
+        logs=1,
+        undated=1,
+        long=3,
+        banned=[ban(), ban(address="192.0.2.8", until=None)],
+        unbanned=[ban(address="192.0.2.9")],
+        held=[{"jail": "sshd", "address": "192.0.2.10", "reason": "it logged in before"}],
+    )
+    assert list(views.run_view(answer)) == [
+        "2 new lines in 1 log, 1 hit",
+        "1 matched line without a time that can be read",
+        "3 lines too long to be read",
+        "ban 192.0.2.7 by sshd until 2017-02-07 13:00:00 +0900: 5 hits in 9s, limit 5 in 10m",
+        "ban 192.0.2.8 by sshd until for good: 5 hits in 9s, limit 5 in 10m",
+        "unban 192.0.2.9 of sshd: its time is over",
+        "not banned by sshd: 192.0.2.10: it logged in before",
+    ]
+
+
+def test_an_event_and_a_matched_line_are_one_line_each() -> None:
+    event = {
+        "time": NOON,
+        "event": "ban",
+        "address": "192.0.2.7",
+        "jail": "sshd",
+        "reason": "5 hits",
+    }
+    expected = "2017-02-07 12:00:00 +0900  ban    192.0.2.7  sshd  5 hits"
+    assert views.event_view(event) == expected
+    found = {
+        "line": 12,
+        "match": "refused",
+        "kind": "failure",
+        "host": "192.0.2.7",
+        "user": "root",
+        "time": None,
+    }
+    shown = "12: refused (failure) host 192.0.2.7 user root at -"
+    assert views.try_view(found) == shown
+    assert views.try_view(found | {"user": None}) == shown.replace(" user root", "")
+
+
+def test_nothing_hostile_gets_through_any_view() -> None:
+    bad = HOSTILE
+    line = {"time": NOON, "filter": bad, "match": bad, "line": bad}
+    hit = {"jail": bad, "address": None, **line, "time": NOON + 1}
+    held = {"jail": bad, "address": bad, "time": NOON, "reason": bad}
+    evil = ban(reason=bad, jail=bad, address=bad, in_force=True, lines=[line])
+    reason = why(asked=bad, bans=[evil], wider=[evil], hits=[hit], held=[held])
+    shown = [
+        *views.list_view({"bans": [evil]}, NOON, color=False),
+        *views.status_view(status(jail=bad, held=[held]), color=False),
+        *views.why_view(reason, NOON, color=False),
+        *views.run_view(a_run(banned=[evil], unbanned=[evil], held=[held])),
+        views.event_view({"time": NOON, "event": "ban", **evil}),
+        views.try_view(
+            {"line": 1, "match": bad, "kind": "failure", "host": bad, "user": bad, "time": NOON}
+        ),
+    ]
+    assert is_harmless(shown)
+    assert sum(r"\x1b[2J" in each for each in shown) >= 12
