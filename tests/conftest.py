@@ -1,4 +1,4 @@
-"""What many tests share: a configuration and a state in a temporary directory, the founding lines."""
+"""What many tests share: a configuration and a state in a directory, the founding lines."""
 
 from __future__ import annotations
 

@@ -438,7 +438,7 @@ def test_who_is_not_root_is_told_so_with_77(words: list[str]) -> None:
             "import os, sys, glob, json\n"
             "from fw_guard import answers, cli, manual, options, passes, views\n"
             "options.parse(sys.argv[1:])\n"
-            "os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)\n"
+            "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
             "cli.main()\n"
         )
         done = subprocess.run(

@@ -90,8 +90,9 @@ def test_failures_and_probes_of_the_name_are_laid_to_its_address(guard: Guard) -
 def test_a_name_that_waits_counts_when_its_address_becomes_known(guard: Guard) -> None:
     log = guard.log("messages", "")
     guard.write("fw-guard.toml", CONFIG.format(logs=f'"{log}"'))
-    line = "Feb  7 04:4{}:00 server inetd[75{}]: refused connection from p654aaf.example.jp, service ftpd (tcp)\n"
-    guard.log("messages", "".join(line.format(0, number) for number in range(5)))
+    refusal = "refused connection from p654aaf.example.jp, service ftpd (tcp)"
+    lines = (f"Feb  7 04:40:00 server inetd[750{number}]: {refusal}\n" for number in range(5))
+    guard.log("messages", "".join(lines))
     guard.now = "2017-02-07T04:41:00+09:00"
     guard.run("run")
     assert guard.bans() == {}
