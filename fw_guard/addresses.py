@@ -90,7 +90,8 @@ def split(text: str) -> tuple[bytes, int]:
     """Give the bytes and the length of an address or network; raise AddressError."""
     base, slash, digits = text.partition("/")
     value = packed(base)
-    if value is None:
+    if value is None or (slash and ":" in base and len(value) == 4):
+        # Of a mapped address a length could be meant either way.
         raise AddressError(f"{text!r} is no address and no network")
     width = WIDTHS[len(value)]
     if not slash:

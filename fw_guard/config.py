@@ -205,9 +205,11 @@ class Loader:
             table.fault(None, f"a jail cannot be named {name!r}")
         jail = replace(read_settings(table, base, self.directory), name=name, filters=(found,))
         logs = read_logs(table)
+        enabled = table.boolean("enabled", default=True)
         table.finish()
         self.faults.extend(document.faults)
-        self.jails[name] = None if document.faults else replace(jail, logs=logs)
+        sound = enabled and not document.faults
+        self.jails[name] = replace(jail, logs=logs) if sound else None
 
     def filter(self, table: Table, name: str) -> Filter | None:
         """Give the filter called ``name``: the owner's, else the shipped one."""
@@ -254,16 +256,24 @@ def read_settings(table: Table, base: Jail, directory: str) -> Jail:
         base,
         limits=read_limits(table, base),
         bantime=read_bantime(table, base),
-        logintime=0 if table.get("logintime") == 0 else table.duration("logintime", base.logintime),
+        logintime=read_logintime(table, base),
         ignoreip=base.ignoreip + tuple(read_networks(table, "ignoreip")),
         prefix6=table.integer("prefix6", base.prefix6, least=32, most=128),
         action=action,
     )
 
 
+def read_logintime(table: Table, base: Jail) -> int:
+    """Read ``logintime``: a length of time, or 0."""
+    value = table.get("logintime")
+    if value == 0 and value is not False:
+        return 0
+    return table.duration("logintime", base.logintime)
+
+
 def read_limits(table: Table, base: Jail) -> tuple[Limit, ...]:
     """Read ``limits``, or ``maxretry`` and ``findtime``, which stand for one limit."""
-    texts = table.texts("limits")
+    texts = table.texts("limits", required=table.has("limits"))
     simple = table.has("maxretry") or table.has("findtime")
     count = table.integer("maxretry", base.limits[0].count, least=1, most=1_000_000)
     seconds = table.duration("findtime", base.limits[0].seconds)

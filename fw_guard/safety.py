@@ -98,14 +98,17 @@ def read(path: str) -> str:
 
 
 def ipv4_of_trie(text: str) -> Iterator[str]:
-    """Give the local addresses of /proc/net/fib_trie: the leaf above each ``/32 host LOCAL``."""
+    """Give what is local in /proc/net/fib_trie: the leaf above each ``/32 host LOCAL``.
+
+    A network that was made local as a whole (``ip route add local``) stands there with its length.
+    """
     leaf = ""
     for line in text.splitlines():
         words = line.split()
         if words[:1] == ["|--"]:
             leaf = words[1]
-        elif words == ["/32", "host", "LOCAL"]:
-            yield leaf
+        elif words[1:] == ["host", "LOCAL"]:
+            yield (leaf + words[0]).removesuffix("/32")
 
 
 def ipv6_of_table(text: str) -> Iterator[str]:

@@ -154,7 +154,7 @@ def test_no_network_around_an_own_address_may_be_banned(
 
 def test_the_addresses_of_linux_are_the_local_leaves_of_the_trie() -> None:
     assert list(safety.ipv4_of_trie(FIB_TRIE)) == [
-        *("127.0.0.1", "198.51.100.5", "203.0.113.77"),
+        *("127.0.0.0/8", "127.0.0.1", "198.51.100.5", "203.0.113.77"),
         *("127.0.0.1", "198.51.100.5"),
     ]
 
@@ -183,7 +183,7 @@ def test_linux_tells_its_addresses_without_a_command(proc: Path) -> None:
     (proc / "fib_trie").write_text(FIB_TRIE)
     (proc / "if_inet6").write_text(IF_INET6)
     assert set(safety.own_addresses(no_ifconfig)) == {
-        *("127.0.0.1", "198.51.100.5", "203.0.113.77"),
+        *("127.0.0.0/8", "127.0.0.1", "198.51.100.5", "203.0.113.77"),
         *("fe80::211:22ff:fe33:4455", "2001:db8:5::5", "::1"),
     }
 
@@ -191,7 +191,7 @@ def test_linux_tells_its_addresses_without_a_command(proc: Path) -> None:
 def test_a_linux_without_ipv6_has_no_table_of_it(proc: Path) -> None:
     (proc / "fib_trie").write_text(FIB_TRIE)
     found = safety.own_addresses(no_ifconfig)
-    assert sorted(found) == ["127.0.0.1", "198.51.100.5", "203.0.113.77"]
+    assert sorted(found) == ["127.0.0.0/8", "127.0.0.1", "198.51.100.5", "203.0.113.77"]
 
 
 def test_a_system_without_proc_is_asked_by_ifconfig(proc: Path) -> None:
@@ -234,3 +234,8 @@ def test_a_pass_that_asks_about_nobody_does_not_look_for_addresses(proc: Path) -
 @pytest.mark.skipif(not os.path.exists(safety.IPV4_TABLE), reason="no Linux /proc here")
 def test_this_machine_knows_that_it_is_127_0_0_1() -> None:
     assert "127.0.0.1" in safety.own_addresses(no_ifconfig)
+
+
+def test_a_network_that_was_made_local_as_a_whole_is_the_machine_s_own() -> None:
+    text = "  |-- 198.51.100.0\n     /24 host LOCAL\n  |-- 203.0.113.0\n     /24 link UNICAST\n"
+    assert list(safety.ipv4_of_trie(text)) == ["198.51.100.0/24"]

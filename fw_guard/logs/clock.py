@@ -6,8 +6,8 @@
     07/Feb/2017:02:26:52 +0900          Apache
 
 Fractions are cut. Local time is that of the process (TZ, time.tzset). A time that is none gives
-None: 30 February, 25:00:00, an unknown month, an hour that the zone skips in spring; so does a year
-before 1971, the mark of a machine without a clock. Where the zone repeats an hour in autumn, the
+None: 30 February, 25:00:00, an unknown month, an hour that the zone skips in spring; so does what
+no clock that goes right can have written: a year before 1971, a day later than tomorrow. Where the zone repeats an hour in autumn, the
 later reading counts unless it lies more than five minutes ahead of ``now``: a log read minute by
 minute is then right in both.
 
@@ -137,7 +137,10 @@ class Clock:
         except KeyError:
             if len(self._minutes) >= LARGEST_CACHE:
                 self._minutes.clear()
-            start = self._minutes[minute] = self._begun(before + b"00" + after)
+            start = self._begun(before + b"00" + after)
+            if start is not None and start > self.now + DAY:
+                start = None  # a clock gone wrong: a ban from then would last until then
+            self._minutes[minute] = start
         return None if start is None else start + second
 
     def _begun(self, minute: bytes) -> int | None:

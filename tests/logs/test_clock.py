@@ -85,7 +85,14 @@ NOW = at("2017-02-07T04:42:00+09:00")
     ],
 )
 def test_each_form_of_stamp_gives_its_moment(stamp: bytes, moment: str) -> None:
-    assert Clock(NOW).epoch(stamp) == at(moment)
+    assert Clock(max(NOW, at(moment))).epoch(stamp) == at(moment)
+
+
+@pytest.mark.usefixtures("tokyo")
+def test_a_time_more_than_a_day_ahead_is_none() -> None:
+    assert Clock(NOW).epoch(b"2017-02-08T04:42:59+09:00") == NOW + 86_400 + 59
+    assert Clock(NOW).epoch(b"2017-02-08T04:43:00+09:00") is None
+    assert Clock(NOW).epoch(b"08/Feb/2027:04:41:00 +0900") is None
 
 
 @pytest.mark.usefixtures("tokyo")
@@ -259,7 +266,7 @@ def test_an_offset_is_obeyed_wherever_the_machine_stands(
     month = MONTH_NAMES[wall.month - 1]
     httpdate = f"{wall:%d}/{month}/{wall:%Y:%H:%M:%S} {sign}{hours:02}{rest:02}"
     with in_zone(zone):
-        clock = Clock(NOW)
+        clock = Clock(max(NOW, expected))
         assert clock.epoch(rfc3339.encode()) == expected
         assert clock.epoch(httpdate.encode()) == expected
 
