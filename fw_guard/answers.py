@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from fw_guard import addresses, engine
-from fw_guard.config import MANUAL
+from fw_guard.hits import MANUAL
 from fw_guard.logs import reader
 
 if TYPE_CHECKING:

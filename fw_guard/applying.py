@@ -75,8 +75,7 @@ def apply(
                 troubles.append((os.EX_UNAVAILABLE, f"{name}: {error}"))
         except FirewallError as error:
             in_use.add(name)
-            status = os.EX_NOPERM if error.needs_root else os.EX_UNAVAILABLE
-            troubles.append((status, f"{name}: {error}"))
+            troubles.append((error.status, f"{name}: {error}"))
     if not dry_run:
         store.set_note(NOTE, " ".join(sorted(in_use)))
         store.commit()

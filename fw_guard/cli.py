@@ -6,6 +6,8 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+from fw_guard.errors import GuardError
+
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Callable, Iterable
@@ -35,13 +37,6 @@ def main() -> None:
 def dispatch(words: list[str]) -> int:
     """Do what the words say; give the exit code."""
     from fw_guard import options
-    from fw_guard.config import NoConfigError
-    from fw_guard.faults import FaultsError
-    from fw_guard.firewall import FirewallError
-    from fw_guard.logs.reader import LogError
-    from fw_guard.passes import LockedError
-    from fw_guard.safety import SafetyError
-    from fw_guard.store import StoreError
 
     chosen = options.parse(words)
     verbs: dict[str, Callable[[argparse.Namespace], int]] = {
@@ -57,25 +52,20 @@ def dispatch(words: list[str]) -> int:
     }
     try:
         return verbs[chosen.verb](chosen)
-    except NoConfigError as error:
-        return complain(error, os.EX_CONFIG)
-    except FaultsError as error:
-        return complain(error, os.EX_DATAERR, prefix="")
-    except FirewallError as error:
-        return complain(error, os.EX_NOPERM if error.needs_root else os.EX_UNAVAILABLE)
-    except (SafetyError, LogError) as error:
-        return complain(error, os.EX_NOINPUT if isinstance(error, LogError) else os.EX_UNAVAILABLE)
-    except LockedError:
-        return os.EX_TEMPFAIL
+    except GuardError as error:
+        return complain(error, error.status)
     except PermissionError as error:
         return complain(f"{error.filename}: {error.strerror}; run as root", os.EX_NOPERM)
-    except StoreError as error:
-        return complain(error, error.status)
 
 
-def complain(error: object, code: int, prefix: str = "fw-guard: ") -> int:
-    """Say on standard error what went wrong; give the exit code back."""
-    sys.stderr.write(f"{prefix}{error}\n")
+def complain(error: object, code: int) -> int:
+    """Say on standard error what went wrong, if there is anything to say; give the code back.
+
+    What names a place in a file begins with that, so that an editor can jump there.
+    """
+    text = str(error)
+    if text:
+        sys.stderr.write(f"{'' if code == os.EX_DATAERR else 'fw-guard: '}{text}\n")
     return code
 
 

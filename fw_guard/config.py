@@ -13,7 +13,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses, durations, filters, places
+from fw_guard.errors import GuardError
 from fw_guard.faults import Fault, FaultsError, in_order
+from fw_guard.hits import MANUAL
 from fw_guard.tomlfile import Document, Table, listed, meant, open_document
 
 if TYPE_CHECKING:
@@ -24,7 +26,6 @@ if TYPE_CHECKING:
 MAIN = "fw-guard.toml"
 LIMIT = re.compile(r"\s*(\d{1,9})\s+in\s+(.+)")
 SIGNED_BY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-MANUAL = "manual"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +78,10 @@ class Config:
     filter_faults: tuple[Fault, ...] = ()
 
 
-class NoConfigError(Exception):
+class NoConfigError(GuardError):
     """There is no fw-guard.toml."""
+
+    status = os.EX_CONFIG
 
 
 DEFAULTS = Jail(

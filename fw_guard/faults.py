@@ -9,8 +9,10 @@ A fault prints as
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
+from fw_guard.errors import GuardError
 from fw_guard.text import printable, width
 
 WIDEST = 160
@@ -49,8 +51,10 @@ class Fault:
         return f"{head}\n{number} | {text}\n{'':5} | {'':{width(before)}}^{below}"
 
 
-class FaultsError(Exception):
+class FaultsError(GuardError):
     """A file that cannot be used, with all its faults."""
+
+    status = os.EX_DATAERR
 
     def __init__(self, faults: tuple[Fault, ...]) -> None:
         """Keep ``faults``, at least one."""

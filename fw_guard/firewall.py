@@ -12,6 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from fw_guard import addresses, listings, templates
+from fw_guard.errors import GuardError
 from fw_guard.templates import Command
 from fw_guard.text import printable
 
@@ -41,13 +42,14 @@ if TYPE_CHECKING:
     Look = Callable[[tuple[str, ...]], Result]
 
 
-class FirewallError(Exception):
+class FirewallError(GuardError):
     """The firewall refused, or could not be asked; the message is for the person who mends it."""
 
     def __init__(self, message: str, *, needs_root: bool = False) -> None:
         """Keep the message, and whether it was for want of privilege."""
         super().__init__(message)
         self.needs_root = needs_root
+        self.status = os.EX_NOPERM if needs_root else os.EX_UNAVAILABLE
 
 
 class MissingToolError(FirewallError):

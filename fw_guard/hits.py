@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 FAILURE = "failure"
 SUCCESS = "success"
+MANUAL = "manual"  # the jail of bans by hand
 
 
 class Hit(NamedTuple):

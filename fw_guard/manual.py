@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses, applying, firewall, passes
-from fw_guard.config import MANUAL
+from fw_guard.hits import MANUAL
 from fw_guard.store import Ban, Store
 from fw_guard.views import ending
 

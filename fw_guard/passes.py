@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from fw_guard import addresses, applying, engine, firewall
 from fw_guard.answers import ban_answer, engine_hit, rule_of
 from fw_guard.durations import spell
+from fw_guard.errors import GuardError
 from fw_guard.hits import FAILURE, SUCCESS, Hit
 from fw_guard.hosts import Names
 from fw_guard.logs import reader
@@ -40,8 +41,10 @@ KINDS = (FAILURE, SUCCESS)
 LATE_EVIDENCE = DAY
 
 
-class LockedError(Exception):
-    """Another pass holds the lock."""
+class LockedError(GuardError):
+    """Another pass holds the lock; nothing is said of it."""
+
+    status = os.EX_TEMPFAIL
 
 
 class Figures:

@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from fw_guard import addresses
+from fw_guard.errors import GuardError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -21,8 +22,10 @@ IPV4_TABLE = "/proc/net/fib_trie"
 IPV6_TABLE = "/proc/net/if_inet6"
 
 
-class SafetyError(Exception):
+class SafetyError(GuardError):
     """The machine's own addresses cannot be found out, so nobody can be banned safely."""
+
+    status = os.EX_UNAVAILABLE
 
 
 class Guarded(NamedTuple):

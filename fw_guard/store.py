@@ -10,6 +10,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, NamedTuple
 
+from fw_guard.errors import GuardError
 from fw_guard.hits import Hit
 from fw_guard.hosts import PAIR_AGE, Span
 from fw_guard.logs.reader import Position
@@ -24,7 +25,7 @@ GONE_AGE = 30 * 86_400
 MOST_EVIDENCE = 20
 
 
-class StoreError(Exception):
+class StoreError(GuardError):
     """The state cannot be made or used; ``status`` is the exit code."""
 
     def __init__(self, message: str, status: int = os.EX_IOERR) -> None:

@@ -7,9 +7,9 @@
 
 Fractions are cut. Local time is that of the process (TZ, time.tzset). A time that is none gives
 None: 30 February, 25:00:00, an unknown month, an hour that the zone skips in spring; so does what
-no clock that goes right can have written: a year before 1971, a day later than tomorrow. Where the zone repeats an hour in autumn, the
-later reading counts unless it lies more than five minutes ahead of ``now``: a log read minute by
-minute is then right in both.
+no clock that goes right can have written: a year before 1971, a day later than tomorrow. Where the
+zone repeats an hour in autumn, the later reading counts unless it lies more than five minutes ahead
+of ``now``: a log read minute by minute is then right in both.
 
 Which year a stamp without one means
 

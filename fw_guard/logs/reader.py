@@ -20,6 +20,7 @@ from __future__ import annotations
 import os
 from stat import S_IFMT, S_ISBLK, S_ISCHR, S_ISDIR, S_ISFIFO, S_ISREG, S_ISSOCK
 
+from fw_guard.errors import GuardError
 from fw_guard.text import printable
 
 TYPE_CHECKING = False  # ``typing`` itself costs a pass four milliseconds
@@ -60,8 +61,10 @@ KINDS = (
 )
 
 
-class LogError(Exception):
+class LogError(GuardError):
     """A log that cannot be read: its path and why."""
+
+    status = os.EX_NOINPUT
 
     def __init__(self, path: str, reason: str) -> None:
         """Keep both."""

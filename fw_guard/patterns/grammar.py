@@ -135,7 +135,7 @@ def _too_deep(source: str) -> tuple[int, str] | None:
 def _grammar() -> pp.ParserElement:
     """Build the grammar of the module's docstring.
 
-    ``leave_whitespace`` does not pass through a ``Forward``: it is asked for on both sides of it.
+    ``leave_whitespace`` does not pass through a ``Forward``: what that stands for is asked too.
     """
     opening, bar = pp.Suppress("{"), pp.Suppress("|")
     name = pp.Regex(NAME.pattern).set_name("name")
@@ -161,7 +161,6 @@ def _grammar() -> pp.ParserElement:
     choice.add_parse_action(_read_hole)
     stray.add_parse_action(_read_stray)
     hole <<= (field | optional | choice).leave_whitespace()
-    hole.leave_whitespace()
     pattern: pp.ParserElement = (text | quoted | hole | stray)[...].set_name("pattern")
     pattern.leave_whitespace()
     pattern.parse_with_tabs()
@@ -275,10 +274,8 @@ def _faults_of_branch(
                 wanted += ", and {?...} around what may be absent"
             yield offset, f"{what}; expected {wanted}"
         case (Text(text),) if (found := BARE_FIELD.fullmatch(text)) and found["type"] in TYPES:
-            yield (
-                offset,
-                f"'{text}' is text here; expected braces of its own, {{{text}}}, for a field",
-            )
+            wanted = f"braces of its own, {{{text}}}, for a field"
+            yield offset, f"'{text}' is text here; expected {wanted}"
 
 
 def _fault_of_single(offset: int, nodes: tuple[Node, ...]) -> tuple[int, str]:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import subprocess
 import sys
 
 import pytest
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fw_guard.patterns.compile import compile_pattern
 from fw_guard.patterns.fields import TYPES
 from fw_guard.patterns.grammar import parse
 from fw_guard.patterns.tree import Choice, Field, Node, Optional, Pattern, Text
-from tests.patterns.trees import Nodes, compiled, fields, matched, source_of, texts, trees
+from tests.patterns.trees import UNTIMED, Nodes, compiled, fields, matched, source_of, texts, trees
 
 
 @pytest.mark.parametrize(
@@ -160,13 +161,46 @@ def _plainly(node: Node) -> bytes:
 FEW = trees(texts(st.sampled_from("ab  ")) | fields(st.sampled_from(sorted(WRITTEN))))
 
 
-@given(FEW, st.text("ab1 \t", max_size=10).map(lambda line: line.rstrip(" \t")))
-@example(parse(" {a} a").pieces, "   a")
-@example(parse("a{?{a} }{b} a").pieces, "a  a  a")
-def test_the_care_for_blanks_changes_no_match(nodes: Nodes, line: str) -> None:
+def plain_match(nodes: Nodes, line: str) -> dict[str, bytes] | None:
+    """Match ``line`` as the plain regular expression does."""
     found = re.fullmatch(plainly(nodes), line.encode())
-    expected = found and {k: v for k, v in found.groupdict().items() if v is not None}
-    assert compile_pattern(Pattern("", nodes)).match(line.encode()) == expected
+    return found and {name: text for name, text in found.groupdict().items() if text is not None}
+
+
+@UNTIMED
+@given(FEW, st.text("ab1 \t", max_size=10).map(lambda line: line.rstrip(" \t")))
+def test_the_care_for_blanks_changes_no_match(nodes: Nodes, line: str) -> None:
+    assert compile_pattern(Pattern("", nodes)).match(line.encode()) == plain_match(nodes, line)
+
+
+SHORT_LINES = [
+    line
+    for length in range(8)
+    for line in map("".join, itertools.product("ab ", repeat=length))
+    if not line.endswith(" ")
+]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("{x}", "{x} b", "a {x}", "a {x} b", "a {x}b", "a{x} b", "{x} {y}", "{x}{y} b"),
+        *("a {x}{y} b", "a {x}{*:word} b", "a {x} {y} b", " {x} {y} ", "a {*} b", "{*} {*} b"),
+        *("{x}{? b}", "{x}{? b}a", "{x}{? b} a", "{x}{? a|b}", "a {x}{? b}", "a {x}{? b} a"),
+        *("{x}{ a| b}", "{x}{ a|b}", "a {x}{ a| b}", "{?a }{x}", "{?a }{x} b", "a {?b }{x} b"),
+        *("a {?b}{x} b", "a{? }{x} b", "{a |b }{x} b", "{a |b}{x} b", "a {{x}|b{y}} b"),
+        *("a {?{x} }b", "a {?{x} }{y} b", "a {?b {x}} b", "a{? {x}}{? b}", "a{?{? b}{? a}} {x} b"),
+        *("{x}{?{? a} b}", "{x}{?{?a} b}", "{?{?a }b }{x}b", "{?{?a}b }{x}b", "a {? b}{x} b"),
+        *("{?{x}}b", "{{x}|a}b", "a {?{x}}b", "{?a{x}}{? b}"),
+    ],
+)
+def test_no_short_line_is_matched_otherwise_for_the_care_for_blanks(source: str) -> None:
+    nodes = parse(source).pieces
+    pattern = compiled(source)
+    wrong = [
+        line for line in SHORT_LINES if pattern.match(line.encode()) != plain_match(nodes, line)
+    ]
+    assert wrong == []
 
 
 def test_every_type_has_a_value_to_try() -> None:
@@ -213,6 +247,7 @@ LETTERS = st.sampled_from("ab {}|?*: ") | st.characters(exclude_categories=("Cc"
 ANY_TREE = trees(texts(LETTERS) | fields())
 
 
+@UNTIMED
 @given(st.data(), ANY_TREE)
 def test_a_pattern_matches_a_line_made_from_it(data: st.DataObject, nodes: Nodes) -> None:
     line, _ = data.draw(st.composite(lambda draw: line_of(nodes, draw))())
@@ -248,6 +283,7 @@ def told_apart(draw: st.DrawFn) -> Nodes:
     return marked(draw(trees(texts(st.sampled_from("ab ")) | fields())))
 
 
+@UNTIMED
 @given(st.data(), told_apart())
 def test_a_line_gives_back_the_values_it_was_made_from(data: st.DataObject, nodes: Nodes) -> None:
     line, values = data.draw(st.composite(lambda draw: line_of(nodes, draw))())

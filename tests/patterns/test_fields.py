@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from fw_guard import addresses
 from fw_guard.patterns.fields import DEFAULT_TYPE, KNOWN_NAMES, TYPES, FieldType, type_for
+from tests.patterns.trees import UNTIMED
 
 ADDRESSES = [
     *("192.0.2.7", "203.0.113.255", "2001:db8::7", "2001:DB8::7", "::1", "::", "2001:db8::"),
@@ -88,11 +89,13 @@ def test_every_type_is_tested() -> None:
 
 
 @pytest.mark.parametrize("kind", ["addr", "host", "name", "net"])
+@UNTIMED
 @given(address=st.ip_addresses())
 def test_every_address_is_taken_as_python_writes_it(kind: str, address: object) -> None:
     assert takes(kind, str(address))
 
 
+@UNTIMED
 @given(address=st.ip_addresses(v=6), zone=st.from_regex(r"[a-z]{1,6}[0-9]{1,3}", fullmatch=True))
 def test_what_the_project_reads_as_an_address_in_brackets_is_taken(
     address: object, zone: str
@@ -104,6 +107,7 @@ def test_what_the_project_reads_as_an_address_in_brackets_is_taken(
 
 
 @pytest.mark.parametrize("kind", TYPES)
+@UNTIMED
 @given(value=st.binary(max_size=12))
 def test_no_type_takes_a_newline(kind: str, value: bytes) -> None:
     assert re.fullmatch(TYPES[kind].regex, b"%b\n" % value) is None

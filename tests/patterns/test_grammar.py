@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from fw_guard.patterns.grammar import DEEPEST, PatternError, parse
 from fw_guard.patterns.tree import Choice, Field, Node, Optional, Pattern, Text
 from tests.patterns.trees import (
+    UNTIMED,
     Nodes,
     every_field,
     fields,
@@ -140,12 +141,14 @@ PRINTABLE = st.characters(exclude_categories=("Cc", "Cs"))
 LETTERS = st.sampled_from("{}|?*:ab ") | PRINTABLE
 
 
+@UNTIMED
 @given(trees(texts(LETTERS) | fields()))
 def test_a_tree_written_down_reads_back_as_itself(nodes: Nodes) -> None:
     source = source_of(nodes)
     assert without_offsets(parse(source).pieces) == nodes
 
 
+@UNTIMED
 @given(trees(texts(LETTERS) | fields()))
 def test_a_field_knows_where_its_brace_stands(nodes: Nodes) -> None:
     source = source_of(nodes)
@@ -177,6 +180,7 @@ SHREDS = st.lists(
 ).map("".join)
 
 
+@UNTIMED
 @given(st.text() | SHREDS)
 def test_any_text_is_a_pattern_or_its_faults_lie_inside_it(source: str) -> None:
     faults = faults_of(source)

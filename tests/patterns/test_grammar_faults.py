@@ -293,6 +293,12 @@ def test_a_control_character_is_a_fault_of_its_own() -> None:
     )
 
 
+def test_a_tab_does_not_move_the_faults_behind_it() -> None:
+    with pytest.raises(PatternError) as raised:
+        parse("a\tb {}")
+    assert [offset for offset, _ in raised.value.faults] == [1, 4]
+
+
 def test_half_a_character_is_a_fault_and_no_crash_later() -> None:
     with pytest.raises(PatternError) as raised:
         parse("a\udc80")

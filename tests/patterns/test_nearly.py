@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fw_guard.patterns.grammar import parse
 from fw_guard.patterns.nearly import END, matched_up_to
 from fw_guard.patterns.tree import Pattern
-from tests.patterns.trees import Nodes, fields, texts, trees
+from tests.patterns.trees import UNTIMED, Nodes, fields, texts, trees
 
 INETD = "refused connection from {?{user:word}@}{host}, service {service:word} ({proto:word})"
 SSHD = "Failed {method} for {?{invalid|illegal} user }{user} from {host} port {port} ssh2"
@@ -96,6 +96,7 @@ def test_a_line_that_matches_does_so_up_to_its_end() -> None:
     assert matched_up_to(parse("from {host}"), b"from 192.0.2.7 \t\r") == (14, END)
 
 
+@UNTIMED
 @given(trees(texts(st.sampled_from("ab ")) | fields()), st.binary(max_size=20))
 def test_the_place_lies_in_the_message_whatever_that_is(nodes: Nodes, message: bytes) -> None:
     offset, expected = matched_up_to(Pattern("", nodes), message)
@@ -103,6 +104,7 @@ def test_the_place_lies_in_the_message_whatever_that_is(nodes: Nodes, message: b
     assert expected
 
 
+@UNTIMED
 @given(st.text("abc", min_size=1), st.integers(0), st.sampled_from("xyz"))
 def test_a_wrong_letter_in_plain_text_is_found_where_it_stands(
     text: str, place: int, letter: str

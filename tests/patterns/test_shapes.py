@@ -24,6 +24,7 @@ from fw_guard.patterns.shapes import (
     regex,
     sequence,
 )
+from tests.patterns.trees import UNTIMED
 
 A, B = Literal(b"a"), one_of(b"b")
 
@@ -77,6 +78,7 @@ def test_captures_are_named_in_the_order_of_their_groups() -> None:
     }
 
 
+@UNTIMED
 @given(st.frozensets(st.integers(0, 255), min_size=1, max_size=255))
 def test_a_set_of_bytes_takes_its_members_alone(members: frozenset[int]) -> None:
     with warnings.catch_warnings():
