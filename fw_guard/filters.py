@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses, places
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from fw_guard.faults import Fault
 
 KINDS = ("failure", "success", "pair")
+HOST_TYPES = ("host", "addr")
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 LONGEST_LINE = 8192
 
@@ -83,7 +85,7 @@ class Filter:
     format: str
     programs: re.Pattern[bytes] | None
     matches: tuple[Match, ...]
-    samples: tuple[Sample, ...] = field(default=(), repr=False)
+    samples: tuple[Sample, ...] = dataclasses.field(default=(), repr=False)
 
     def wants(self, program: bytes) -> bool:
         """Say whether lines of ``program`` are this filter's business."""
@@ -205,6 +207,10 @@ def read_patterns(table: Table) -> Iterator[tuple[tree.Pattern, Compiled]]:
         compiled = compile_pattern(pattern)
         if "host" not in compiled.fields:
             table.fault("pattern", "no host is read; expected a {host} field", 0, item)
+        for field in tree.fields(pattern.pieces):
+            if field.name == "host" and field.type not in HOST_TYPES:
+                said = f"the host is of type {field.type!r}; expected {listed(HOST_TYPES)}"
+                table.fault("pattern", said, field.offset, item)
         yield pattern, compiled
 
 

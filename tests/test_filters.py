@@ -64,6 +64,7 @@ def test_a_sound_filter_has_no_faults() -> None:
         (HEAD, "no [[match]]; expected at least one"),
         (HEAD + MATCH + MATCH + GOOD + BAD, "two [[match]] are named 'failed'"),
         (HEAD + MATCH.replace("{host}", "{hos}") + GOOD + BAD, "no host is read"),
+        (HEAD + MATCH.replace("{host}", "{host:word}") + GOOD + BAD, "the host is of type 'word'"),
         (HEAD + MATCH + "kind = 'sucess'\n" + GOOD + BAD, "(did you mean `success`?)"),
         (HEAD + MATCH + "wieght = 3\n" + GOOD + BAD, "(did you mean `weight`?)"),
         (HEAD + MATCH + "weight = 0\n" + GOOD + BAD, "`weight` is 0; expected 1 to 1000"),

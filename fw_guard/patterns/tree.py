@@ -13,6 +13,10 @@ is matched, and costs no import worth mentioning.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +62,13 @@ class Pattern:
 
     source: str
     pieces: tuple[Node, ...]
+
+
+def fields(nodes: tuple[Node, ...]) -> Iterator[Field]:
+    """Give every field of ``nodes`` in the order of the pattern, those within holes too."""
+    for node in nodes:
+        if isinstance(node, Field):
+            yield node
+        elif not isinstance(node, Text):
+            for branch in node.branches:
+                yield from fields(branch)
