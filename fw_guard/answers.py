@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fw_guard import addresses, engine
 from fw_guard.hits import MANUAL
+from fw_guard.hosts import Names
+from fw_guard.judging import engine_hits
 from fw_guard.logs import reader
 
 if TYPE_CHECKING:
@@ -32,20 +34,23 @@ def ban_answer(ban: Ban) -> Answer:
 
 def list_answer(store: Store, now: int, address: str | None) -> Answer:
     """Give the bans in force: all, or those that shut ``address`` out."""
-    bans = store.bans(now)
-    if address is not None:
-        asked = addresses.split(address)
-        bans = [ban for ban in bans if addresses.covers(addresses.split(ban.host), asked)]
+    bans = store.bans(now) if address is None else bans_over(store, now, address)
     return {"bans": [ban_answer(ban) for ban in bans]}
 
 
-def status_answer(config: Config, store: Store, now: int) -> Answer:
-    """Give each jail with its logs, hits and bans, and the bans held back."""
+def bans_over(store: Store, now: int, address: str) -> list[Ban]:
+    """Give the bans in force that shut ``address`` out: its own, those of networks around it."""
+    asked = addresses.split(address)
+    return [ban for ban in store.bans(now) if addresses.covers(addresses.split(ban.host), asked)]
+
+
+def status_answer(config: Config, store: Store, now: int, only: str | None = None) -> Answer:
+    """Give each jail, or ``only`` one, with its logs, hits and bans, and the bans held back."""
+    names = [jail.name for jail in config.jails]
     counts = store.counts()
     bans = store.bans(now)
     logs = store.logs()
     held = store.held()
-    names = [jail.name for jail in config.jails]
     return {
         "now": now,
         "last_pass": int(store.note("pass")) if store.note("pass") else None,
@@ -66,10 +71,11 @@ def status_answer(config: Config, store: Store, now: int) -> Answer:
                 ],
                 "logs": [
                     log_answer(path, [log for key, log in logs.items() if is_of(jail, path, key)])
-                    for path in reader.expand(jail.logs)
+                    for path in (*reader.expand(jail.logs), *reader.unmatched(jail.logs))
                 ],
             }
             for jail in config.jails
+            if only in (None, jail.name)
         ],
         "by_hand": sum(ban.jail == MANUAL for ban in bans),
         "other_jails": sum(ban.jail not in (*names, MANUAL) for ban in bans),
@@ -118,30 +124,24 @@ def hit_answer(hit: Hit) -> Answer:
     }
 
 
-def rule_of(jail: Jail) -> engine.Rule:
-    """Give what the engine needs of a jail."""
-    limits = tuple((limit.count, limit.seconds) for limit in jail.limits)
-    return engine.Rule(limits, jail.bantime, jail.logintime)
-
-
-def engine_hit(hit: Hit) -> engine.Hit:
-    """Give what the engine needs of a hit."""
-    return engine.Hit(hit.time, hit.weight, hit.times, f"{hit.filter}/{hit.match}", hit.pid)
-
-
 def why_answer(
     config: Config, store: Store, protection: Protection, asked: str, now: int
 ) -> Answer:
-    """Give all that is known of an address or a name, and the sum that made or makes its ban."""
+    """Give all that is known of an address or a name, and the sum that made or makes its ban.
+
+    ``stands_for`` is the address that a name is known to stand for now, if it is.
+    """
     name = addresses.name(asked) if addresses.packed(asked.partition("/")[0]) is None else None
-    hosts = [] if name else known_as(config, asked)
-    hits = (
-        store.hits_named(name) if name else [hit for host in hosts for hit in store.hits_of(host)]
-    )
+    address = Names(store.pairs()).address(name, now) if name else asked
+    hosts = [] if address is None else known_as(config, address)
+    hits = [hit for host in hosts for hit in store.hits_of(host)]
+    if name:
+        hits += [hit for hit in store.hits_named(name) if hit.host is None]
     bans = [ban for host in hosts for ban in store.bans_of(host)]
-    wider = list_answer(store, now, asked)["bans"] if hosts else []
+    wider = bans_over(store, now, hosts[0]) if hosts else []
     return {
         "asked": asked,
+        "stands_for": address if name else None,
         "hosts": hosts,
         "protected": protection.reason(hosts[0]) if hosts else "",
         "bans": [
@@ -152,7 +152,7 @@ def why_answer(
             }
             for ban in bans
         ],
-        "wider": [ban for ban in wider if ban["address"] not in hosts],
+        "wider": [ban_answer(ban) for ban in wider if ban.host not in hosts],
         "hits": [hit_answer(hit) for hit in hits],
         "sums": [
             sum_answer(jail, store, host, now)
@@ -183,7 +183,7 @@ def sum_answer(jail: Jail, store: Store, host: str, now: int) -> Answer:
     after = ban.until if ban else None
     made = [
         attempt
-        for attempt in engine.attempts(engine_hit(hit) for hit in store.hits(jail.name, host))
+        for attempt in engine.attempts(engine_hits(store.hits(jail.name, host)))
         if ban is None or (after is not None and attempt.time > after)
     ]
     return {

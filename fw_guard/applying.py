@@ -105,10 +105,11 @@ def load(config: Config, name: str) -> Action:
     """Read an action: the owner's, else the shipped one of that name."""
     from fw_guard import actions  # pyparsing comes with it: a pass without bans does without both
 
-    own = os.path.join(config.directory, "actions", f"{name}.toml")
-    if os.path.exists(own):
-        return actions.load(own)
-    return actions.load(os.path.join(places.shipped("actions"), f"{name}.toml"), trusted=True)
+    try:
+        path, ships = places.find("actions", name, config.directory)
+    except FileNotFoundError as error:
+        raise FirewallError(f"there is no action {name!r}: {error.filename} is gone") from None
+    return actions.load(path, trusted=ships)
 
 
 def mend(

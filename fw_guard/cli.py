@@ -13,10 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from fw_guard.answers import Answer
+    from fw_guard.applying import Trouble
     from fw_guard.config import Config
-    from fw_guard.manual import Hands
+    from fw_guard.manual import Change, Hands
 
-SEVEREST = (os.EX_NOINPUT, os.EX_DATAERR, os.EX_CONFIG, os.EX_UNAVAILABLE, os.EX_IOERR)
+# From the least to what matters most.
+SEVERITY = (
+    *(os.EX_OK, os.EX_NOINPUT, os.EX_DATAERR, os.EX_CONFIG),
+    *(os.EX_UNAVAILABLE, os.EX_NOPERM, os.EX_CANTCREAT, os.EX_IOERR),
+)
 
 
 def main() -> None:
@@ -29,6 +34,10 @@ def main() -> None:
         # The reader has gone. Standard output must not be flushed again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = os.EX_OK
+    except OSError as error:
+        sys.stderr.write(f"fw-guard: standard output: {error.strerror}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = os.EX_IOERR
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
@@ -99,7 +108,7 @@ def configuration(chosen: argparse.Namespace) -> tuple[Config, int]:
 
 def worst(codes: Iterable[int]) -> int:
     """Give the exit code that matters most."""
-    return max(codes, key=lambda code: SEVEREST.index(code) if code in SEVEREST else -1, default=0)
+    return max(codes, key=SEVERITY.index)
 
 
 def run(chosen: argparse.Namespace) -> int:
@@ -107,32 +116,29 @@ def run(chosen: argparse.Namespace) -> int:
     from fw_guard import passes, views
 
     config, code = configuration(chosen)
-    say_batch = sys.stderr.write if chosen.json else sys.stdout.write
-    figures = passes.run(config, chosen.state, chosen.now, dry_run=chosen.dry_run, say=say_batch)
-    for _, trouble in figures.troubles:
-        sys.stderr.write(f"fw-guard: {trouble}\n")
+    batch: list[str] = []
+    figures = passes.run(config, chosen.state, chosen.now, dry_run=chosen.dry_run, say=batch.append)
+    for trouble in figures.troubles:
+        complain(trouble[1], trouble[0])
+    answer = figures.answer()
     if chosen.json:
-        say_json(figures.answer())
-    elif chosen.verbose:
-        say(views.run_view(figures.answer()))
+        say_json(answer)
+    elif chosen.verbose or chosen.dry_run:
+        say(views.run_view(answer))
+    (sys.stderr if chosen.json else sys.stdout).writelines(batch)
     return worst([code, *(status for status, _ in figures.troubles)])
 
 
 def status(chosen: argparse.Namespace) -> int:
     """Jails, hits, bans, lag."""
-    from dataclasses import replace
-
     from fw_guard import answers, options, views
     from fw_guard.store import Store
 
     config, code = configuration(chosen)
-    if chosen.jail is not None:
-        jails = tuple(jail for jail in config.jails if jail.name == chosen.jail)
-        if not jails:
-            return complain(f"there is no jail {chosen.jail!r}", 1)
-        config = replace(config, jails=jails)
+    if chosen.jail not in (None, *(jail.name for jail in config.jails)):
+        return complain(f"there is no jail {chosen.jail!r}", 1)
     with Store(chosen.state, reading=True) as store:
-        answer = answers.status_answer(config, store, chosen.now)
+        answer = answers.status_answer(config, store, chosen.now, chosen.jail)
     if chosen.json:
         say_json(answer)
     else:
@@ -155,8 +161,8 @@ def list_bans(chosen: argparse.Namespace) -> int:
         say_json(answer)
     elif answer["bans"]:
         say(views.list_view(answer, chosen.now, color=options.wants_color(chosen.color)))
-    elif asked and not chosen.quiet:
-        complain(f"{asked} is not banned", 1)
+    elif not chosen.quiet and (asked or sys.stdout.isatty()):
+        complain(f"{asked} is not banned" if asked else "nobody is banned", 1)
     return 1 if asked and not answer["bans"] else os.EX_OK
 
 
@@ -170,22 +176,30 @@ def unban(chosen: argparse.Namespace) -> int:
     return by_hand(chosen, lambda hands: hands.unban(chosen.addresses, everybody=chosen.all))
 
 
-def by_hand(chosen: argparse.Namespace, act: Callable[[Hands], tuple[list[str], int]]) -> int:
-    """Ban or unban, say what came of each address, and mend the firewall at once."""
-    from fw_guard import manual
+def by_hand(chosen: argparse.Namespace, act: Callable[[Hands], Change]) -> int:
+    """Ban or unban, mend the firewall at once, then say what came of each address."""
+    from fw_guard import manual, views
 
     config, code = configuration(chosen)
+    troubles: list[Trouble] = []
     with manual.hands(config, chosen.state, chosen.now, dry_run=chosen.dry_run) as hands:
-        talk, refused = act(hands)
-        stream = sys.stderr if refused else sys.stdout
-        if refused or not chosen.quiet:
-            stream.writelines(f"{line}\n" for line in talk)
-        if refused:
-            return refused
-        troubles = hands.apply(sys.stdout.write)
-    for _, trouble in troubles:
-        sys.stderr.write(f"fw-guard: {trouble}\n")
-    return worst([code, *(status for status, _ in troubles)])
+        change = act(hands)
+        if not change.refused:
+            say_batch = sys.stderr.write if chosen.json else sys.stdout.write
+            troubles = hands.apply(say_batch)
+    answer = change.answer(troubles)
+    if chosen.json:
+        say_json(answer)
+    elif not chosen.quiet:
+        done = "would be" if chosen.dry_run else "is not yet" if troubles else "is"
+        say(views.change_view(answer, chosen.now, done))
+    for refusal in change.refused:
+        complain(f"{refusal}; nothing was done", os.EX_USAGE)
+    for trouble in troubles:
+        complain(trouble[1], trouble[0])
+    if change.refused:
+        return os.EX_USAGE
+    return worst([code, *(status for status, _ in troubles)]) or (1 if change.still else 0)
 
 
 def why(chosen: argparse.Namespace) -> int:
@@ -206,7 +220,8 @@ def why(chosen: argparse.Namespace) -> int:
     if chosen.json:
         say_json(answer)
     elif known:
-        say(views.why_view(answer, chosen.now, color=options.wants_color(chosen.color)))
+        color = options.wants_color(chosen.color)
+        say(views.why_view(answer, chosen.now, color=color, whole=chosen.verbose))
     elif not chosen.quiet:
         complain(f"nothing is known of {chosen.address}", 1)
     return code if known else 1
@@ -227,11 +242,14 @@ def check(chosen: argparse.Namespace) -> int:
     else:
         for fault in faults:
             sys.stderr.write(f"{fault}\n")
+        for note in checked.notes:
+            complain(note, os.EX_OK)
         if chosen.verbose:
             say(f"{kind}: {path}" for kind, path in checked.files)
         if not chosen.quiet:
             say([f"{count(len(checked.files), 'file')} checked, {count(len(faults), 'fault')}"])
-    return checked.status
+    unfound = chosen.config_given and not chosen.files and not checked.configured
+    return os.EX_CONFIG if unfound else checked.status
 
 
 def try_filter(chosen: argparse.Namespace) -> int:
@@ -247,7 +265,7 @@ def try_filter(chosen: argparse.Namespace) -> int:
                 say_json(answer)
             elif not chosen.quiet:
                 say([views.try_view(answer)])
-    if not chosen.json:
+    if not chosen.json and not chosen.quiet:
         told = f"{trial.matched} of {count(trial.lines, 'line')} matched by {found.name}"
         sys.stderr.write(f"{told}\n")
     return os.EX_OK if trial.matched else 1

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from fw_guard.filters import Filter
 
 MAIN = "fw-guard.toml"
+NO_JAIL = "there is no jail; expected [jail.NAME] with `filter` and `logs`"
 LIMIT = re.compile(r"\s*(\d{1,9})\s+in\s+(.+)")
 SIGNED_BY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
@@ -103,23 +104,16 @@ def load(directory: str) -> Config:
     Raises PermissionError when that may not even be asked.
     """
     main = os.path.join(directory, MAIN)
+    if os.path.isfile(directory):
+        raise NoConfigError(f"{directory} is a file; expected the directory of {MAIN}")
     try:
         os.stat(main)
-    except (FileNotFoundError, NotADirectoryError):
+    except FileNotFoundError:
         raise NoConfigError(
             f"no configuration: write {main}, for instance "
             'action = "nftables" and [jail.sshd] filter = "sshd" logs = ["/var/log/auth.log"]'
         ) from None
     return Loader(directory).load(main)
-
-
-def file_names(directory: str) -> list[str]:
-    """Give the paths of the ``*.toml`` of a directory in the order of their names."""
-    try:
-        names = sorted(os.listdir(directory))
-    except OSError:
-        return []
-    return [os.path.join(directory, n) for n in names if n.endswith(".toml") and n[0] != "."]
 
 
 class Loader:
@@ -136,9 +130,9 @@ class Loader:
     def load(self, main: str) -> Config:
         """Read the main file, the drop-ins, then the filters that carry a jail of their own."""
         defaults, sound = self.read_file(main, DEFAULTS)
-        for path in file_names(os.path.join(self.directory, "jails")):
+        for path in places.files(os.path.join(self.directory, "jails")):
             self.read_file(path, defaults)
-        for path in file_names(os.path.join(self.directory, "filters")):
+        for path in places.files(os.path.join(self.directory, "filters")):
             self.read_filter_jail(path, defaults)
         if not sound:
             faults, filter_faults = in_order(self.faults), in_order(self.filter_faults)
@@ -200,31 +194,21 @@ class Loader:
         if found is None or name in self.jails:
             return
         document = open_document(path)
-        table = document.root.table("jail")
-        if table is None:
-            self.faults.extend(document.faults)
-            return
-        if name == MANUAL:
-            table.fault(None, f"a jail cannot be named {name!r}")
-        jail = replace(read_settings(table, base, self.directory), name=name, filters=(found,))
-        logs = read_logs(table)
-        enabled = table.boolean("enabled", default=True)
-        table.finish()
+        jail = read_own_jail(document, base, self.directory)
         self.faults.extend(document.faults)
-        sound = enabled and not document.faults
-        self.jails[name] = replace(jail, logs=logs) if sound else None
+        if document.root.has("jail"):
+            self.jails[name] = None if jail is None else replace(jail, filters=(found,))
 
     def filter(self, table: Table, name: str) -> Filter | None:
         """Give the filter called ``name``: the owner's, else the shipped one."""
-        own = os.path.join(self.directory, "filters", f"{name}.toml")
-        if os.path.exists(own):
-            return self.load_filter(name, own, trusted=False)
-        shipped = os.path.join(places.shipped("filters"), f"{name}.toml")
-        if filters.NAME.fullmatch(name) and os.path.exists(shipped):
-            return self.load_filter(name, shipped, trusted=True)
-        known = {os.path.basename(p)[:-5] for p in file_names(places.shipped("filters"))}
-        table.fault("filter", f"there is no filter {name!r}{meant(name, known)}; expected {own}")
-        return None
+        try:
+            path, ships = places.find("filters", name, self.directory)
+        except FileNotFoundError as error:
+            known = places.names("filters", self.directory)
+            said = f"there is no filter {name!r}{meant(name, known)}; expected {error.filename}"
+            table.fault("filter", said)
+            return None
+        return self.load_filter(name, path, trusted=ships)
 
     def load_filter(self, name: str, path: str, *, trusted: bool) -> Filter | None:
         """Read a filter once; note its faults."""
@@ -235,6 +219,20 @@ class Loader:
                 self.filters[name] = None
                 self.filter_faults.extend(error.faults)
         return self.filters[name]
+
+
+def read_own_jail(document: Document, base: Jail, directory: str) -> Jail | None:
+    """Read the ``[jail]`` table of a filter file, noting its faults; None without a sound one."""
+    name = os.path.basename(document.path).removesuffix(".toml")
+    table = document.root.table("jail")
+    if table is None:
+        return None
+    if name == MANUAL:
+        table.fault(None, f"a jail cannot be named {name!r}")
+    jail = replace(read_settings(table, base, directory), name=name, logs=read_logs(table))
+    enabled = table.boolean("enabled", default=True)
+    table.finish()
+    return jail if enabled and not document.faults else None
 
 
 def read_logs(table: Table) -> tuple[str, ...]:
@@ -250,11 +248,11 @@ def read_logs(table: Table) -> tuple[str, ...]:
 
 def read_settings(table: Table, base: Jail, directory: str) -> Jail:
     """Read the settings that defaults and jails share."""
-    names = sorted({os.path.basename(p)[:-5] for p in file_names(places.shipped("actions"))})
+    names = places.names("actions", directory)
     action = table.text("action", base.action)
-    own = os.path.join(directory, "actions", f"{action}.toml")
-    if table.has("action") and action not in names and not os.path.exists(own):
-        table.fault("action", f"there is no action {action!r}; expected {listed(names)}")
+    if table.has("action") and action not in names:
+        said = f"there is no action {action!r}{meant(action, names)}; expected {listed(names)}"
+        table.fault("action", said)
     return replace(
         base,
         limits=read_limits(table, base),

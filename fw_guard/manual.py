@@ -2,20 +2,46 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from fw_guard import addresses, applying, firewall, passes
+from fw_guard.answers import ban_answer, bans_over, known_as
 from fw_guard.hits import MANUAL
 from fw_guard.store import Ban, Store
-from fw_guard.views import ending
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from fw_guard.answers import Answer
+    from fw_guard.applying import Trouble
     from fw_guard.config import Config
     from fw_guard.safety import Protection
+
+
+class Change(NamedTuple):
+    """What a person's words come to.
+
+    ``unbanned`` are the hosts freed, ``not_banned`` those that were free, ``still`` those that a
+    wider ban shuts out, with its hosts. ``refused`` are reasons; if there is one, nothing is done.
+    """
+
+    banned: tuple[Ban, ...] = ()
+    unbanned: tuple[str, ...] = ()
+    not_banned: tuple[str, ...] = ()
+    still: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    refused: tuple[str, ...] = ()
+
+    def answer(self, troubles: list[Trouble]) -> Answer:
+        """Give the change as ``ban --json`` and ``unban --json`` say it."""
+        return {
+            "banned": [ban_answer(ban) for ban in self.banned],
+            "unbanned": list(self.unbanned),
+            "not_banned": list(self.not_banned),
+            "still": [{"address": host, "with": list(by)} for host, by in self.still],
+            "refused": list(self.refused),
+            "troubles": [text for _, text in troubles],
+        }
 
 
 @contextmanager
@@ -38,66 +64,54 @@ class Hands:
         self._protection = protection
         self._now = now
         self._dry_run = dry_run
-        self._changed: set[str] = set()
+        self._changed: frozenset[str] = frozenset()
 
-    def ban(self, asked: list[str], length: int | None, reason: str) -> tuple[list[str], int]:
-        """Ban each address or network for ``length`` seconds, None as the configuration says.
-
-        Gives (what to say, exit code): one that is refused stops them all.
-        """
+    def ban(self, asked: list[str], length: int | None, reason: str) -> Change:
+        """Ban each address or network for ``length`` seconds, None as the configuration says."""
         hosts, refused = [], []
         for text in asked:
             try:
-                host = addresses.canonical(text)
+                hosts.append(addresses.canonical(text))
             except addresses.AddressError as error:
-                refused.append(f"{error}; nobody was banned")
+                refused.append(str(error))
                 continue
-            why = self._protection.reason(host)
-            if why:
-                refused.append(f"{host} is never banned: {why}; nobody was banned")
-            hosts.append(host)
+            if why := self._protection.reason(hosts[-1]):
+                refused.append(f"{hosts[-1]} is never banned: {why}")
         if refused:
-            return [f"fw-guard: {line}" for line in refused], os.EX_USAGE
+            return Change(refused=tuple(refused))
         bantime = self._config.bantime if length is None else length
         until = None if bantime is None else self._now + bantime
-        for host in hosts:
-            self._store.keep_ban(Ban(MANUAL, host, self._now, until, 0, reason))
-            self._changed.add(host)
-        return [f"{host} is banned until {ending(until, self._now)}" for host in hosts], os.EX_OK
+        bans = tuple(Ban(MANUAL, host, self._now, until, 0, reason) for host in hosts)
+        for ban in bans:
+            self._store.keep_ban(ban)
+        self._changed = frozenset(hosts)
+        return Change(banned=bans)
 
-    def unban(self, asked: list[str], *, everybody: bool) -> tuple[list[str], int]:
+    def unban(self, asked: list[str], *, everybody: bool) -> Change:
         """End the bans of each address, whatever jail made them; of an IPv6 host also its /64's.
 
-        To unban who is not banned is no failure. Gives (what to say, exit code).
+        To unban who is not banned is no failure.
         """
-        talk = []
         if everybody:
             asked = sorted({ban.host for ban in self._store.bans(self._now)})
-            talk = [] if asked else ["nobody is banned"]
-        for text in asked:
-            try:
-                host = addresses.canonical(text)
-            except addresses.AddressError as error:
-                return [f"fw-guard: {error}; nobody was unbanned"], os.EX_USAGE
-            talk.append(self._unban(host))
-        return talk, os.EX_OK
+        try:
+            hosts = [addresses.canonical(text) for text in asked]
+        except addresses.AddressError as error:
+            return Change(refused=(str(error),))
+        unbanned: list[str] = []
+        free: list[str] = []
+        still: list[tuple[str, tuple[str, ...]]] = []
+        for host in hosts:
+            known = known_as(self._config, host)
+            ended = [each for each in known if self._store.end_bans(each, self._now)]
+            unbanned += ended
+            if over := bans_over(self._store, self._now, host):
+                still.append((host, tuple(sorted({ban.host for ban in over}))))
+            elif not ended:
+                free.append(host)
+        return Change(unbanned=tuple(unbanned), not_banned=tuple(free), still=tuple(still))
 
-    def _unban(self, host: str) -> str:
-        single = "/" not in host
-        prefixes = {jail.prefix6 for jail in self._config.jails} | {64}
-        known = [host, *(sorted({addresses.subject(host, p) for p in prefixes} - {host}) * single)]
-        ended = [each for each in known if self._store.end_bans(each, self._now)]
-        asked = addresses.split(host)
-        still = [
-            ban.host
-            for ban in self._store.bans(self._now)
-            if addresses.covers(addresses.split(ban.host), asked)
-        ]
-        if still:
-            return f"{host} stays shut out with {', '.join(still)}; unban that"
-        return f"{' and '.join(ended)} unbanned" if ended else f"{host} is not banned"
-
-    def apply(self, say: Callable[[str], object]) -> list[tuple[int, str]]:
+    def apply(self, say: Callable[[str], object]) -> list[Trouble]:
         """Keep what was changed and mend the firewall; give the troubles as (exit code, text)."""
         if not self._dry_run:
             self._store.commit()
@@ -106,7 +120,7 @@ class Hands:
             self._store,
             self._protection,
             self._now,
-            changed=frozenset(self._changed),
+            changed=self._changed,
             dry_run=self._dry_run,
             say=say,
         )

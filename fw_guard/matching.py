@@ -30,13 +30,21 @@ class Scanner:
 
     ``epoch`` turns a stamp into epoch seconds or None. Attributes: ``lines`` read, ``matched``,
     ``undated`` (matched, without a time that can be), ``long`` (above LONGEST_LINE, not read),
-    ``last`` (the newest time of a matched line).
+    ``last`` (the newest time of a matched line), ``tail`` (the last line of all).
     """
 
     def __init__(
-        self, jails: list[Jail], epoch: Callable[[bytes], int | None], names: Names
+        self,
+        jails: list[Jail],
+        epoch: Callable[[bytes], int | None],
+        names: Names,
+        tail: bytes = b"",
     ) -> None:
-        """Prepare for the jails of one log; what pairs a name with an address goes to ``names``."""
+        """Prepare for the jails of one log; what pairs a name with an address goes to ``names``.
+
+        ``tail`` is the last line that was read of this log before: the next may say that it was
+        repeated.
+        """
         self._epoch = epoch
         self._names = names
         self._jails = jails
@@ -45,15 +53,39 @@ class Scanner:
         self._wanted: dict[tuple[str, bytes], Wanted] = {}
         self.lines = self.matched = self.undated = self.long = 0
         self.last: int | None = None
+        self._said = tuple(self.read(tail)) if tail else ()
+        self.matched = self.undated = 0
+        self.tail = tail
 
     def hits(self, block: bytes) -> Iterator[Hit]:
         """Give the hits of ``block``, which holds whole lines, in their order."""
         for line in block.split(b"\n")[:-1]:
             self.lines += 1
+            self.tail = line[:LONGEST_LINE]
             if len(line) > LONGEST_LINE:
                 self.long += 1
+                self._said = ()
+            elif repeats := self._repeats(line):
+                yield from repeats
             else:
-                yield from self.read(line)
+                self._said = tuple(self.read(line))
+                yield from self._said
+
+    def _repeats(self, line: bytes) -> tuple[Hit, ...]:
+        """Give the hits of the line before once more, as often as syslogd says that it came again.
+
+        The line that says so has the time of the last repeat.
+        """
+        if not self._said or b"last message repeated " not in line:
+            return ()
+        header = headers.header("syslog")(line)
+        if header is None:
+            return ()
+        times = headers.last_repeated(header.program, line[header.start :])
+        time = self._epoch(header.stamp)
+        if not times or time is None:
+            return ()
+        return tuple(hit._replace(time=time, times=hit.times * times) for hit in self._said)
 
     def read(self, line: bytes) -> Iterator[Hit]:
         """Give the hits of one line, at most one for each jail."""

@@ -7,12 +7,17 @@ import os
 import sys
 import time
 from datetime import datetime
+from typing import Any
 
 from fw_guard import __version__, durations, places
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that leaves with sysexits' 64 on a wrong word."""
+    """An argument parser that leaves with sysexits' 64 on a wrong word, and guesses none."""
+
+    def __init__(self, **settings: Any) -> None:
+        """Take no beginnings of options for the options."""
+        super().__init__(**settings, allow_abbrev=False)
 
     def error(self, message: str) -> None:  # type: ignore[override]
         """Say what is wrong, and how to ask for help."""
@@ -103,7 +108,11 @@ def parser() -> Parser:
 def parse(words: list[str]) -> argparse.Namespace:
     """Read the command line; leave with 64 when it makes no sense."""
     reader = parser()
-    options = reader.parse_args(words)
+    # The shared options may stand between the others, where a parser of verbs would not look.
+    shared, rest = common().parse_known_args(words)
+    if rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "--version"):
+        reader.error(f"unknown option {rest[0]}")
+    options = reader.parse_args(rest)
     defaults = {
         "config": places.config_directory(),
         "state": places.state_directory(),
@@ -114,9 +123,9 @@ def parse(words: list[str]) -> argparse.Namespace:
         "color": "auto",
         "now": int(time.time()),
     }
-    for name, value in defaults.items():
-        if not hasattr(options, name):
-            setattr(options, name, value)
+    for name, value in (defaults | vars(shared)).items():
+        setattr(options, name, value)
+    options.config_given = hasattr(shared, "config")
     if options.verb == "unban" and bool(options.addresses) == options.all:
         reader.error("unban: expected ADDRESS... or --all")
     return options

@@ -14,18 +14,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses, applying, engine, firewall
-from fw_guard.answers import ban_answer, engine_hit, rule_of
-from fw_guard.durations import spell
+from fw_guard.answers import ban_answer
+from fw_guard.config import NO_JAIL
 from fw_guard.errors import GuardError
 from fw_guard.hits import FAILURE, SUCCESS, Hit
 from fw_guard.hosts import Names
+from fw_guard.judging import engine_hits, reason_of, rule_of
 from fw_guard.logs import reader
 from fw_guard.logs.clock import COUNT_AFTER, Clock, Years, in_years
 from fw_guard.logs.reader import LogError
 from fw_guard.matching import Scanner
 from fw_guard.safety import Protection, own_addresses
 from fw_guard.store import Ban, Evidence, Log, Store, StoreError, make_directory
-from fw_guard.text import count
+from fw_guard.text import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -55,6 +56,7 @@ class Figures:
         self.logs = self.lines = self.hits = self.undated = self.long = 0
         self.banned: list[Ban] = []
         self.unbanned: list[Ban] = []
+        self.freed: list[tuple[Ban, str]] = []
         self.held: list[tuple[str, str, str]] = []
         self.troubles: list[Trouble] = []
 
@@ -67,7 +69,10 @@ class Figures:
             "undated": self.undated,
             "long": self.long,
             "banned": [ban_answer(ban) for ban in self.banned],
-            "unbanned": [ban_answer(ban) for ban in self.unbanned],
+            "unbanned": [
+                *(ban_answer(ban) | {"reason": "its time is over"} for ban in self.unbanned),
+                *(ban_answer(ban) | {"reason": reason} for ban, reason in self.freed),
+            ],
             "held": [
                 dict(zip(("jail", "address", "reason"), held, strict=True)) for held in self.held
             ],
@@ -144,10 +149,14 @@ def learn(config: Config, store: Store, protection: Protection, now: int) -> Fig
     hits = [
         hit
         for path, jails in logs_of(config)
-        for position, readers in together(path, jails, known)
-        for hit in read_log(path, position, readers, store, names, now, figures)
+        for log, readers in together(path, jails, known)
+        for hit in read_log(path, log, readers, store, names, now, figures)
     ]
     figures.hits = sum(hit.kind == FAILURE for hit in hits)
+    if not config.jails and not config.faults and not config.filter_faults:
+        figures.troubles.append((os.EX_CONFIG, NO_JAIL))
+    for glob in sorted({glob for jail in config.jails for glob in reader.unmatched(jail.logs)}):
+        figures.troubles.append((os.EX_NOINPUT, f"no file matches {printable(glob)}"))
     store.keep_pairs(names.learnt)
     touched = lay_waiting(config, store, names)
     hits = [lay(config, names, hit) for hit in hits]
@@ -159,6 +168,7 @@ def learn(config: Config, store: Store, protection: Protection, now: int) -> Fig
                 judge(jail, host, store, protection, figures)
     last_pass = int(store.note("pass") or now)
     figures.unbanned = store.ended(last_pass, now)
+    figures.freed = free_protected(config, store, protection, now)
     prune(config, store, now)
     store.set_note("pass", str(now))
     return figures
@@ -175,19 +185,19 @@ def logs_of(config: Config) -> list[tuple[str, list[Jail]]]:
 
 def together(
     path: str, jails: list[Jail], known: Mapping[tuple[str, str], Log]
-) -> list[tuple[reader.Position | None, list[Jail]]]:
+) -> list[tuple[Log | None, list[Jail]]]:
     """Give the jails that read on from the same position, each with those of its filters that do.
 
     That is nearly always all of them. A filter that was broken, or is new, has one of its own.
     """
-    groups: dict[reader.Position | None, dict[str, Jail]] = {}
+    groups: dict[reader.Position | None, tuple[Log | None, dict[str, Jail]]] = {}
     for jail in jails:
         for each in jail.filters:
             log = known.get((path, reader_of(jail, each)))
-            members = groups.setdefault(log.position if log else None, {})
+            _, members = groups.setdefault(log.position if log else None, (log, {}))
             already = members[jail.name].filters if jail.name in members else ()
             members[jail.name] = replace(jail, filters=(*already, each))
-    return [(position, list(members.values())) for position, members in groups.items()]
+    return [(log, list(members.values())) for log, members in groups.values()]
 
 
 def reader_of(jail: Jail, found: Filter) -> str:
@@ -197,7 +207,7 @@ def reader_of(jail: Jail, found: Filter) -> str:
 
 def read_log(
     path: str,
-    position: reader.Position | None,
+    known: Log | None,
     jails: list[Jail],
     store: Store,
     names: Names,
@@ -208,8 +218,9 @@ def read_log(
 
     A log that is missing or unreadable is a trouble of the pass, and keeps its position.
     """
+    position = known.position if known else None
     clock = Clock(now)
-    scanner = Scanner(jails, clock.epoch, names)
+    scanner = Scanner(jails, clock.epoch, names, known.tail if known else b"")
     oldest = {(jail.name, kind): oldest_needed(jail, kind, now) for jail in jails for kind in KINDS}
     hits: list[Hit] = []
     try:
@@ -224,7 +235,8 @@ def read_log(
         return
     for jail in jails:
         for each in jail.filters:
-            store.keep_log(Log(path, reader_of(jail, each), reached, scanner.last))
+            name = reader_of(jail, each)
+            store.keep_log(Log(path, name, reached, scanner.last, scanner.tail))
     figures.logs += 1
     figures.lines += scanner.lines
     figures.undated += scanner.undated
@@ -285,7 +297,7 @@ def judge(jail: Jail, host: str, store: Store, protection: Protection, figures: 
         return
     hits = store.hits(jail.name, host)
     case = engine.Case(
-        [engine_hit(hit) for hit in hits],
+        engine_hits(hits),
         last.until if last else None,
         store.logins(host),
         protection.reason(host, jail.ignoreip),
@@ -300,17 +312,25 @@ def judge(jail: Jail, host: str, store: Store, protection: Protection, figures: 
         figures.banned.append(ban)
 
 
-def reason_of(due: engine.Ban) -> str:
-    """Say the sum that made a ban."""
-    limit = f"limit {due.limit[0]} in {spell(due.limit[1])}"
-    return f"{count(due.hits, 'hit')} in {spell(due.since - due.first)}, {limit}"
-
-
 def evidence(hits: list[Hit], first: int, last: int) -> Iterator[Evidence]:
     """Give the lines of a window."""
     for hit in hits:
         if first <= hit.time <= last:
             yield Evidence(hit.time, hit.filter, hit.match, hit.line)
+
+
+def free_protected(
+    config: Config, store: Store, protection: Protection, now: int
+) -> list[tuple[Ban, str]]:
+    """End the bans of whoever may never be banned by now; give them with the reason."""
+    ignored_by = {jail.name: jail.ignoreip for jail in config.jails}
+    freed = []
+    for ban in store.bans(now):
+        reason = protection.reason(ban.host, ignored_by.get(ban.jail, ()))
+        if reason:
+            store.end_bans(ban.host, now, ban.jail)
+            freed.append((ban, reason))
+    return freed
 
 
 def prune(config: Config, store: Store, now: int) -> None:

@@ -9,16 +9,17 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fw_guard import engine, filters, passes, places
-from fw_guard.answers import engine_hit, rule_of
 from fw_guard.config import DEFAULTS
 from fw_guard.faults import Fault, FaultsError
 from fw_guard.filters import LONGEST_LINE
 from fw_guard.hits import FAILURE, SUCCESS
 from fw_guard.hosts import Names
+from fw_guard.judging import engine_hits, reason_of, rule_of
 from fw_guard.logs import reader
 from fw_guard.logs.clock import Clock
 from fw_guard.logs.reader import LogError
 from fw_guard.matching import Scanner
+from fw_guard.tomlfile import listed, meant
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -33,13 +34,16 @@ ORDER = ("hit", "unban", "ban", "held")
 
 
 def filter_named(asked: str, directory: str) -> Filter:
-    """Give the filter of a file, or the owner's or the shipped one of that name."""
-    shipped = os.path.join(places.shipped("filters"), f"{asked}.toml")
-    own = os.path.join(directory, "filters", f"{asked}.toml")
-    for path in (asked, own, shipped):
-        if os.path.isfile(path):
-            return filters.load(path, trusted=True)
-    raise FaultsError((Fault(asked, 0, 0, f"no such filter; expected a file, {own} or {shipped}"),))
+    """Give the filter of that name, the owner's or the shipped one, or of that file."""
+    if "/" in asked or asked.endswith(".toml"):
+        return filters.load(asked, trusted=True)
+    try:
+        path, _ = places.find("filters", asked, directory)
+    except FileNotFoundError as error:
+        known = places.names("filters", directory)
+        said = f"no such filter{meant(asked, known)}; expected {listed(known)}, or a file"
+        raise FaultsError((Fault(asked, 0, 0, said),)) from error
+    return filters.load(path, trusted=True)
 
 
 class Trial:
@@ -54,8 +58,9 @@ class Trial:
     def read(self, log: str) -> Iterator[Answer]:
         """Give what ``try --json`` says of each line of ``log`` that matches."""
         for number, hit in scan([self._jail], log, Names(), self._now):
-            self.lines = max(self.lines, number)
-            if hit is not None:
+            if hit is None:
+                self.lines += number
+            else:
                 self.matched += 1
                 yield try_answer(number, hit)
 
@@ -138,9 +143,7 @@ def replay(
         for (name, host), told in cases.items():
             if name == jail.name:
                 reason = protection.reason(host, jail.ignoreip)
-                case = engine.Case(
-                    [engine_hit(hit) for hit in told], None, logins.get(host, ()), reason
-                )
+                case = engine.Case(engine_hits(told), None, logins.get(host, ()), reason)
                 events += verdict_events(jail, host, engine.judge(rule_of(jail), case), now)
     return sorted(events, key=lambda event: (event["time"], ORDER.index(event["event"])))
 
@@ -163,7 +166,7 @@ def hit_event(hit: Hit) -> Answer:
 def verdict_events(jail: Jail, host: str, verdict: engine.Verdict, now: int) -> Iterator[Answer]:
     """Give the bans of one host, their ends up to ``now``, and the last that was held back."""
     for ban in verdict.bans:
-        yield event(ban.since, "ban", host, jail, passes.reason_of(ban)) | {"until": ban.until}
+        yield event(ban.since, "ban", host, jail, reason_of(ban)) | {"until": ban.until}
         if ban.until is not None and ban.until <= now:
             yield event(ban.until, "unban", host, jail, "its time is over")
     if verdict.held is not None:

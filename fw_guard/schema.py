@@ -9,7 +9,7 @@ VERSION = 1
 SCHEMA = """
 create table log (
     path text not null, reader text not null, device integer, inode integer, offset integer,
-    head blob, read_at integer, last integer, primary key (path, reader)
+    head blob, read_at integer, last integer, tail blob, primary key (path, reader)
 ) without rowid;
 create table hit (
     id integer primary key, jail text not null, host text, address text, name text,

@@ -55,7 +55,8 @@ class Evidence(NamedTuple):
 
 
 class Log(NamedTuple):
-    """How far a log was read by ``reader``, and the time of the last line that told something.
+    """How far a log was read by ``reader``; ``last`` is the time of the last line that told
+    something, ``tail`` the last line of all.
 
     A reader is a filter in a jail: one that is broken for a while goes on where it stopped.
     """
@@ -64,6 +65,7 @@ class Log(NamedTuple):
     reader: str
     position: Position
     last: int | None
+    tail: bytes
 
 
 HIT_COLUMNS = ", ".join(Hit._fields)
@@ -132,21 +134,23 @@ class Store:
     def logs(self) -> dict[tuple[str, str], Log]:
         """Give how far every log was read, by (path, reader)."""
         rows = self._db.execute(
-            "select path, reader, device, inode, offset, head, read_at, last from log"
+            "select path, reader, device, inode, offset, head, read_at, last, tail from log"
             " order by path, reader"
         )
-        logs = (Log(path, name, Position(*at), last) for path, name, *at, last in rows)
-        return {(log.path, log.reader): log for log in logs}
+        return {
+            (path, name): Log(path, name, Position(*at), last, tail)
+            for path, name, *at, last, tail in rows
+        }
 
     def keep_log(self, log: Log) -> None:
         """Keep how far a log was read; a ``last`` of None leaves the one that was kept."""
         self._db.execute(
-            "insert into log (path, reader, device, inode, offset, head, read_at, last)"
-            " values (?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set"
+            "insert into log (path, reader, device, inode, offset, head, read_at, last, tail)"
+            " values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set"
             " device = excluded.device, inode = excluded.inode, offset = excluded.offset,"
             " head = excluded.head, read_at = excluded.read_at,"
-            " last = coalesce(excluded.last, last)",
-            (log.path, log.reader, *log.position, log.last),
+            " last = coalesce(excluded.last, last), tail = excluded.tail",
+            (log.path, log.reader, *log.position, log.last, log.tail),
         )
 
     # hits and names
@@ -302,11 +306,12 @@ class Store:
         )
         self._db.execute("delete from held where jail = ? and host = ?", key)
 
-    def end_bans(self, host: str, now: int) -> int:
-        """End the bans of a host in every jail; give how many were in force."""
+    def end_bans(self, host: str, now: int, jail: str | None = None) -> int:
+        """End the bans of a host in every jail, or in one; give how many were in force."""
         return self._db.execute(
-            "update ban set until = ? where host = ? and (until is null or until > ?)",
-            (now, host, now),
+            "update ban set until = ? where host = ? and jail = coalesce(?, jail)"
+            " and (until is null or until > ?)",
+            (now, host, jail, now),
         ).rowcount
 
     def evidence(self, jail: str, host: str) -> list[Evidence]:

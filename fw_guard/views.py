@@ -6,6 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fw_guard import durations
+from fw_guard.hits import MANUAL
 from fw_guard.text import count, printable, width
 
 if TYPE_CHECKING:
@@ -13,7 +14,8 @@ if TYPE_CHECKING:
 
     from fw_guard.answers import Answer
 
-BOLD, RED, PLAIN = "\x1b[1m", "\x1b[31m", "\x1b[0m"
+BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
+NEWEST = 10
 
 
 def moment(seconds: int | None) -> str:
@@ -42,19 +44,25 @@ def table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]], *, color: bool
         yield f"{BOLD}{line}{PLAIN}" if color and number == 0 else line
 
 
+def brief(seconds: int | None) -> str:
+    """Give a time to the minute, in the zone of the machine: ``2017-02-07 04:41``."""
+    return "-" if seconds is None else time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+
+
 def list_view(answer: Answer, now: int, *, color: bool) -> Iterator[str]:
-    """Give the bans as a table."""
+    """Give the bans as a table; times are those of the machine's zone."""
     rows = [
         (
             ban["address"],
             ban["jail"],
-            moment(ban["since"]),
-            ending(ban["until"], now),
+            brief(ban["since"]),
+            "for good" if ban["until"] is None else brief(ban["until"]),
+            "-" if ban["until"] is None else durations.spell(max(0, ban["until"] - now)),
             ban["reason"],
         )
         for ban in answer["bans"]
     ]
-    yield from table(("ADDRESS", "JAIL", "SINCE", "UNTIL", "WHY"), rows, color=color)
+    yield from table(("ADDRESS", "JAIL", "SINCE", "UNTIL", "LEFT", "WHY"), rows, color=color)
 
 
 def status_view(answer: Answer, *, color: bool) -> Iterator[str]:
@@ -63,20 +71,28 @@ def status_view(answer: Answer, *, color: bool) -> Iterator[str]:
         (j["jail"], j["action"], ", ".join(j["limits"]), j["hits"], j["waiting_names"], j["banned"])
         for j in answer["jails"]
     ]
-    head = ("JAIL", "ACTION", "LIMITS", "HITS", "WAITING NAMES", "BANNED")
+    head = ("JAIL", "ACTION", "LIMITS", "LINES KEPT", "NO ADDRESS YET", "BANNED")
     yield from table(head, rows, color=color)
     yield ""
-    logs = {log["path"]: log for jail in answer["jails"] for log in jail["logs"]}
+    logs: dict[str, Answer] = {}
+    for jail in answer["jails"]:
+        for log in jail["logs"]:
+            slower = log["behind"] is None or log["behind"] > (
+                logs.get(log["path"], {}).get("behind") or 0
+            )
+            if log["path"] not in logs or slower:
+                logs[log["path"]] = log
     logs_read = [
         (
             path,
-            moment(log["read_at"]) if log["read_at"] else "never",
+            brief(log["read_at"]) if log["read_at"] else "never",
             "missing" if log["behind"] is None else f"{log['behind']} bytes",
-            moment(log["last_hit"]),
+            brief(log["last_hit"]),
         )
         for path, log in sorted(logs.items())
     ]
     yield from table(("LOG", "READ", "BEHIND", "LAST HIT"), logs_read, color=color)
+    yield ""
     for jail in answer["jails"]:
         for held in jail["held"]:
             yield printable(
@@ -87,14 +103,24 @@ def status_view(answer: Answer, *, color: bool) -> Iterator[str]:
         yield f"banned by hand: {answer['by_hand']}"
     if answer["other_jails"]:
         yield f"banned by jails that are gone: {answer['other_jails']}"
-    yield f"last pass: {moment(answer['last_pass'])}"
+    last = answer["last_pass"]
+    ago = f" ({durations.spell(answer['now'] - last)} ago)" if last and answer["now"] > last else ""
+    yield f"last pass: {moment(last)}{ago}"
 
 
-def why_view(answer: Answer, now: int, *, color: bool) -> Iterator[str]:
-    """Give what is known of an address: bans and their lines, hits, the sum for each window."""
-    known_as = [host for host in answer["hosts"] if host != answer["asked"]]
-    title = printable(answer["asked"]) + (f" (counted as {known_as[-1]})" if known_as else "")
-    yield f"{BOLD}{title}{PLAIN}" if color else title
+def why_view(answer: Answer, now: int, *, color: bool, whole: bool) -> Iterator[str]:
+    """Give what is known of an address: bans and their lines, hits, the sum for each window.
+
+    Of the other lines kept only the newest are shown, unless the ``whole`` is wanted.
+    """
+    plain = (answer["asked"], answer["stands_for"])
+    others = [host for host in answer["hosts"] if host not in plain]
+    title = answer["asked"]
+    if answer["stands_for"]:
+        title += f" stands for {answer['stands_for']}"
+    if others:
+        title += f" (counted as {others[-1]})"
+    yield f"{BOLD}{printable(title)}{PLAIN}" if color else printable(title)
     if answer["protected"]:
         yield f"  is never banned: {answer['protected']}"
     for ban in answer["bans"]:
@@ -110,34 +136,64 @@ def why_view(answer: Answer, now: int, *, color: bool) -> Iterator[str]:
         yield printable(f"  not banned by {held['jail']}, due {due}: {held['reason']}")
     for sums in answer["sums"]:
         for limit in sums["limits"]:
-            yield (
-                f"  {sums['jail']}: {limit['weight']} of {limit['count']} in the last"
-                f" {durations.spell(limit['seconds'])} ({limit['limit']})"
-            )
+            hits = count(limit["weight"], "hit")
+            window = durations.spell(limit["seconds"])
+            yield f"  {sums['jail']}: {hits} counting now, limit {limit['count']} in {window}"
+    yield from lines_view(answer, whole=whole)
+
+
+def lines_view(answer: Answer, *, whole: bool) -> Iterator[str]:
+    """Give the lines kept of an address that made no ban."""
     shown = {(line["time"], line["line"]) for ban in answer["bans"] for line in ban["lines"]}
     more = [hit for hit in answer["hits"] if (hit["time"], hit["line"]) not in shown]
-    if more:
-        yield f"  {count(len(more), 'more line' if shown else 'line')} kept:"
-    for hit in more:
+    if not more:
+        return
+    newest = more if whole else more[-NEWEST:]
+    older = len(more) - len(newest)
+    yield f"  {count(len(more), 'more line' if shown else 'line')} kept:"
+    if older:
+        yield f"    ({older} older; -v shows all)"
+    for hit in newest:
         waiting = "" if hit["address"] else " (waits for the address of the name)"
         yield printable(f"    {hit['jail']} {hit['filter']}/{hit['match']}{waiting}: {hit['line']}")
+
+
+def change_view(answer: Answer, now: int, done: str) -> Iterator[str]:
+    """Give what came of a ban or unban by hand.
+
+    ``done`` is ``is``, ``would be`` for a dry run, or ``is not yet`` when the firewall refused.
+    """
+    for ban in answer["banned"]:
+        yield f"{ban['address']} {done} banned until {ending(ban['until'], now)}"
+    for host in answer["unbanned"]:
+        yield f"{host} {done} unbanned"
+    for still in answer["still"]:
+        yield f"{still['address']} stays shut out with {', '.join(still['with'])}; unban that"
+    for host in answer["not_banned"]:
+        yield f"{host} is not banned"
 
 
 def run_view(answer: Answer) -> Iterator[str]:
     """Give what a pass did, for ``run --verbose``."""
     lines, logs, hits = (answer[key] for key in ("lines", "logs", "hits"))
-    yield f"{count(lines, 'new line')} in {count(logs, 'log')}, {count(hits, 'hit')}"
+    yield f"{count(lines, 'new line')} in {count(logs, 'log')}, {hits} matched"
     if answer["undated"]:
-        yield f"{count(answer['undated'], 'matched line')} without a time that can be read"
+        undated = count(answer["undated"], "matched line")
+        yield f"{undated} with no valid time, or one more than a day ahead: is the clock right?"
     if answer["long"]:
         yield f"{count(answer['long'], 'line')} too long to be read"
     for ban in answer["banned"]:
         until = moment(ban["until"]) if ban["until"] else "for good"
         yield printable(f"ban {ban['address']} by {ban['jail']} until {until}: {ban['reason']}")
     for ban in answer["unbanned"]:
-        yield printable(f"unban {ban['address']} of {ban['jail']}: its time is over")
+        yield printable(f"unban {ban['address']}, banned by {by(ban)}: {ban['reason']}")
     for held in answer["held"]:
         yield printable(f"not banned by {held['jail']}: {held['address']}: {held['reason']}")
+
+
+def by(ban: Answer) -> str:
+    """Give who banned: a jail, or a person."""
+    return "hand" if ban["jail"] == MANUAL else str(ban["jail"])
 
 
 def event_view(event: Answer) -> str:
@@ -153,5 +209,5 @@ def try_view(found: Answer) -> str:
     user = f" user {found['user']}" if found["user"] is not None else ""
     return printable(
         f"{found['line']}: {found['match']} ({found['kind']}) host {found['host']}{user}"
-        f" at {moment(found['time'])}"
+        f" at {moment(found['time'])}: {printable(found['text'])}"
     )

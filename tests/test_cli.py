@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from fw_guard import cli
 from tests.conftest import FOUNDING, ROOT, Guard
 
 ATTACKER = "121.101.74.175"
@@ -106,7 +107,7 @@ def test_a_dry_run_shows_the_exact_batch_of_a_firewall_that_is_not_installed(
 
 def test_verbose_says_what_was_done(knocking: Guard) -> None:
     said = knocking.run("run", "-v").stdout
-    assert "16 new lines in 1 log, 10 hits" in said
+    assert "16 new lines in 1 log, 10 matched" in said
     assert f"ban {ATTACKER} by knocking until 2017-02-07 05:41:14 +0900" in said
 
 
@@ -145,7 +146,7 @@ def test_a_missing_log_is_said_with_66_and_the_others_are_read(knocking: Guard) 
 def test_ban_refuses_what_is_no_address(knocking: Guard, address: str) -> None:
     done = knocking.run("ban", address)
     assert done.returncode == os.EX_USAGE
-    assert "nobody was banned" in done.stderr
+    assert "nothing was done" in done.stderr
     assert knocking.bans() == {}
 
 
@@ -200,7 +201,9 @@ def test_an_ipv6_host_is_freed_with_its_64(knocking: Guard) -> None:
 
 def test_unban_of_an_address_in_a_banned_network_names_the_network(knocking: Guard) -> None:
     knocking.run("ban", "198.51.100.0/24")
-    assert "stays shut out with 198.51.100.0/24" in knocking.run("unban", "198.51.100.9").stdout
+    done = knocking.run("unban", "198.51.100.9")
+    assert done.returncode == 1
+    assert "stays shut out with 198.51.100.0/24" in done.stdout
 
 
 def test_list_of_an_address_that_is_not_banned_is_exit_1(knocking: Guard) -> None:
@@ -258,6 +261,15 @@ def test_who_is_in_ignoreip_is_held_and_status_and_why_say_so(knocking: Guard) -
     assert "is never banned: in ignoreip" in knocking.run("why", ATTACKER).stdout
 
 
+def test_who_is_put_into_ignoreip_is_freed(knocking: Guard) -> None:
+    knocking.run("run")
+    config = (knocking.etc / "fw-guard.toml").read_text()
+    knocking.write("fw-guard.toml", f'ignoreip = ["{ATTACKER}"]\n{config}')
+    freed = knocking.json("run")["unbanned"]
+    assert [(ban["address"], ban["reason"]) for ban in freed] == [(ATTACKER, "in ignoreip")]
+    assert knocking.bans() == {}
+
+
 def test_who_logged_in_before_is_held(knocking: Guard) -> None:
     log = knocking.log("auth", "")
     knocking.write("fw-guard.toml", CONFIG.format(log=log))
@@ -287,7 +299,108 @@ def test_a_log_is_read_once_through_rotation(knocking: Guard) -> None:
     assert (figures["lines"], figures["hits"]) == (2, 2)
 
 
+def test_check_of_a_directory_without_a_configuration_says_so_with_78(guard: Guard) -> None:
+    done = guard.run("check")
+    assert done.returncode == os.EX_CONFIG
+    assert f"no configuration in {guard.etc}: only what ships was checked" in done.stderr
+
+
+def test_check_names_logs_that_are_missing_and_that_there_is_no_jail(guard: Guard) -> None:
+    guard.write("fw-guard.toml", 'action = "preview"\n')
+    assert "there is no jail" in guard.run("check").stderr
+    guard.write("fw-guard.toml", CONFIG.format(log="/no/such.log"))
+    done = guard.run("check")
+    assert done.returncode == 0
+    assert "knocking: /no/such.log: cannot be read: No such file" in done.stderr
+
+
+def test_check_of_a_filter_reads_its_jail_too(guard: Guard) -> None:
+    path = guard.write("filters/mine.toml", f"{FILTER}{GOOD}{BAD}[jail]\nlogs = ['/x']\n")
+    assert guard.run("check", str(path)).returncode == 0
+    guard.write("filters/mine.toml", f"{FILTER}{GOOD}{BAD}[jail]\nlogs = ['/x']\nmaxrety = 3\n")
+    done = guard.run("check", str(path))
+    assert done.returncode == os.EX_DATAERR
+    assert "unknown key `maxrety` (did you mean `maxretry`?)" in done.stderr
+    path.chmod(0o666)
+    assert "may be written by others" in guard.run("check", str(path)).stderr
+
+
+def test_a_glob_that_matches_nothing_is_a_missing_log(guard: Guard) -> None:
+    guard.write("fw-guard.toml", CONFIG.format(log=f"{guard.place}/no-such-*.log"))
+    done = guard.run("run")
+    assert done.returncode == os.EX_NOINPUT
+    assert f"no file matches {guard.place}/no-such-*.log" in done.stderr
+    assert "missing" in guard.run("status").stdout
+
+
+def test_options_stand_between_the_words_too(knocking: Guard) -> None:
+    log = str(FOUNDING / "refused.log")
+    assert knocking.run("try", "sshd", "--json", log).returncode == 0
+    assert knocking.run("ban", "192.0.2.7", "-n", "192.0.2.8").returncode == 0
+    assert knocking.bans() == {}
+    assert "unknown option --cofnig" in knocking.run("--cofnig", "x", "run").stderr
+    assert knocking.run("status", "--jso").returncode == os.EX_USAGE
+
+
+def test_try_counts_the_lines_of_all_its_logs(guard: Guard) -> None:
+    logs = [str(FOUNDING / name) for name in ("refused.log", "login-names.log")]
+    assert guard.run("try", "sshd", *logs).stderr == "19 of 33 lines matched by sshd\n"
+    assert guard.run("try", "sshd", "-q", *logs).stderr == ""
+
+
+def test_a_change_by_hand_is_told_as_json(knocking: Guard) -> None:
+    answer = knocking.json("ban", "192.0.2.7", "--for", "1h")
+    assert [ban["address"] for ban in answer["banned"]] == ["192.0.2.7"]
+    assert (answer["refused"], answer["troubles"]) == ([], [])
+    assert knocking.json("unban", "192.0.2.7", "192.0.2.8") == {
+        "banned": [],
+        "unbanned": ["192.0.2.7"],
+        "not_banned": ["192.0.2.8"],
+        "still": [],
+        "refused": [],
+        "troubles": [],
+    }
+
+
+def test_a_ban_that_no_firewall_took_is_not_called_one(knocking: Guard) -> None:
+    config = (knocking.etc / "fw-guard.toml").read_text()
+    knocking.write("fw-guard.toml", config.replace("preview", "pf"))
+    done = knocking.run("ban", "192.0.2.7")
+    assert done.returncode == os.EX_UNAVAILABLE
+    assert done.stdout.startswith("192.0.2.7 is not yet banned until")
+    assert "`pfctl` is not installed" in done.stderr
+
+
+def test_why_of_a_name_shows_the_address_it_stands_for(knocking: Guard) -> None:
+    knocking.run("run")
+    said = knocking.run("why", "p654aaf.okymff01.ap.so-net.ne.jp").stdout
+    assert said.startswith(f"p654aaf.okymff01.ap.so-net.ne.jp stands for {ATTACKER}\n")
+    assert "banned by knocking" in said
+
+
+def test_the_worst_exit_code_is_told() -> None:
+    for code in cli.SEVERITY:
+        assert cli.worst([0, code]) == cli.worst([code, 0]) == code
+    assert cli.worst([os.EX_NOINPUT, os.EX_NOPERM, os.EX_DATAERR]) == os.EX_NOPERM
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")
+def test_a_full_standard_output_is_said(knocking: Guard) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "fw_guard", "check", "-c", str(knocking.etc)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=dict(knocking.environment),
+            check=False,
+        )
+    assert done.returncode == os.EX_IOERR
+    assert done.stderr == "fw-guard: standard output: No space left on device\n"
+
+
 def test_check_of_everything_shipped_is_clean(guard: Guard) -> None:
+    guard.write("fw-guard.toml", 'action = "preview"\n')
     done = guard.run("check", "--json")
     assert done.returncode == 0, done.stdout
     answer = json.loads(done.stdout)

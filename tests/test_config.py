@@ -133,7 +133,8 @@ def test_the_longest_window_of_a_jail_is_what_it_looks_back(directory: Directory
         ),
         (
             'action = "nftable"',
-            "there is no action 'nftable'; expected ipfw, ipset, iptables, nftables, pf or preview",
+            "there is no action 'nftable' (did you mean `nftables`?);"
+            " expected ipfw, ipset, iptables, nftables, pf or preview",
         ),
         ("bantme = 5", "unknown key `bantme` (did you mean `bantime`?)"),
     ],

@@ -247,5 +247,5 @@ def test_without_a_configuration_one_line_says_what_to_write(directory: Director
 
 def test_a_file_in_the_place_of_the_directory_is_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(NoConfigError, match=r"file/fw-guard\.toml"):
+    with pytest.raises(NoConfigError, match=r"is a file; expected the directory of fw-guard\.toml"):
         Directory(tmp_path / "file").load()

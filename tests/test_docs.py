@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fw_guard import config, filters, options
-from fw_guard.config import file_names
 from fw_guard.patterns.fields import TYPES
+from fw_guard.places import files as file_names
 from fw_guard.places import shipped
 from tests.conftest import ROOT
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from fw_guard import filters, places
-from fw_guard.config import file_names
 from fw_guard.faults import FaultsError
+from fw_guard.places import files as file_names
 from fw_guard.tomlfile import Document
 
 SHIPPED = file_names(places.shipped("filters"))

@@ -136,3 +136,41 @@ def test_bytes_that_are_no_text_cost_nothing_but_themselves() -> None:
     assert [hit.address for hit in hits] == ["192.0.2.7", "192.0.2.8"]
     assert hits[1].user == "\\xff\x00\x1b"
     assert scanner.long == 1
+
+
+REFUSAL = "inetd[1]: refused connection from 203.0.113.7, service ftpd (tcp)"
+
+
+def repeated(*lines: str) -> list[tuple[int, int]]:
+    """Give (seconds since the first line, attempts) of the hits."""
+    hits, _, _ = scan([jail("a", "inetd")], *lines)
+    return [(hit.time - 1772593920, hit.times) for hit in hits]
+
+
+def test_last_message_repeated_counts_the_line_before_again() -> None:
+    assert repeated(REFUSAL, "last message repeated 9 times") == [(0, 1), (1, 9)]
+    assert repeated(REFUSAL, "syslogd: last message repeated 1 times") == [(0, 1), (1, 1)]
+
+
+def test_a_second_repeat_means_the_same_line() -> None:
+    lines = ("last message repeated 2 times", "last message repeated 3 times")
+    assert repeated(REFUSAL, *lines) == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_a_repeat_of_another_line_counts_nothing() -> None:
+    assert repeated(REFUSAL, "kernel: x", "last message repeated 9 times") == [(0, 1)]
+    assert repeated("last message repeated 9 times") == []
+
+
+def test_who_only_says_that_a_message_was_repeated_is_not_syslogd() -> None:
+    assert repeated(REFUSAL, "evil[1]: last message repeated 9 times") == [(0, 1)]
+
+
+def test_a_repeat_of_the_last_line_of_the_pass_before_counts() -> None:
+    jails, names = [jail("a", "inetd")], Names()
+    first = Scanner(jails, Clock(NOW).epoch, names)
+    assert len(list(first.hits(f"2026-03-04T03:12:00Z gw {REFUSAL}\n".encode()))) == 1
+    second = Scanner(jails, Clock(NOW).epoch, names, first.tail)
+    (hit,) = second.hits(b"2026-03-04T03:13:00Z gw last message repeated 4 times\n")
+    assert (hit.times, hit.time) == (4, 1772593980)
+    assert (second.lines, second.undated) == (1, 0)

@@ -23,8 +23,9 @@ SHIPPED = {
 
 
 def run(*words: str, cwd: Path | None = None, path: str = "") -> str:
-    """Run a program and give what it printed."""
+    """Run a program, where there is no configuration, and give what it printed."""
     environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    environment["FW_GUARD_CONFIG"] = "/no-such-configuration"
     if path:
         environment["PYTHONPATH"] = path
     done = subprocess.run(
@@ -57,8 +58,7 @@ def clean_environment(place: Path) -> tuple[Path, Path]:
 
 def checked(*command: str, cwd: Path, path: str = "") -> set[tuple[str, str]]:
     """Give the (kind, name) of the files that `check` looked at, all without a fault."""
-    nowhere = str(cwd / "no-configuration")
-    answer = json.loads(run(*command, "check", "--json", "-c", nowhere, cwd=cwd, path=path))
+    answer = json.loads(run(*command, "check", "--json", cwd=cwd, path=path))
     assert answer["faults"] == []
     return {(file["kind"], Path(file["path"]).stem) for file in answer["files"]}
 

@@ -57,8 +57,9 @@ def test_everything_that_was_committed_is_there_again(place: str) -> None:
         "sshd/sshd",
         Position(64_769, 1 << 62, 77, b"Feb\xff\0", NOON),
         NOON - 5,
+        b"the last line",
     )
-    unread = Log("/var/log/other.log", "sshd/pam", Position(1, 2, 0, b"", NOON), None)
+    unread = Log("/var/log/other.log", "sshd/pam", Position(1, 2, 0, b"", NOON), None, b"")
     whole = hit(user="root", port=50_022, weight=3, times=5, name=NAME)
     waiting = named()
     ban = Ban("sshd", HOST, NOON, NOON + 3600, 5, "5 hits in 9s, limit 5 in 10m")
@@ -96,14 +97,15 @@ def test_everything_that_was_committed_is_there_again(place: str) -> None:
 
 def test_a_log_is_kept_at_its_latest_position(store: Store) -> None:
     for offset, last in ((10, NOON), (20, None)):
-        store.keep_log(Log("/var/log/a", "sshd/sshd", Position(1, 2, offset, b"x", NOON), last))
+        position = Position(1, 2, offset, b"x", NOON)
+        store.keep_log(Log("/var/log/a", "sshd/sshd", position, last, b""))
     log = store.logs()["/var/log/a", "sshd/sshd"]
     assert (log.position.offset, log.last) == (20, NOON)
 
 
 def test_two_readers_of_a_log_have_positions_of_their_own(store: Store) -> None:
     for reader, offset in (("sshd/sshd", 10), ("sshd/pam", 20)):
-        store.keep_log(Log("/var/log/a", reader, Position(1, 2, offset, b"x", NOON), None))
+        store.keep_log(Log("/var/log/a", reader, Position(1, 2, offset, b"x", NOON), None, b""))
     assert {key[1]: log.position.offset for key, log in store.logs().items()} == {
         "sshd/sshd": 10,
         "sshd/pam": 20,
@@ -112,7 +114,7 @@ def test_two_readers_of_a_log_have_positions_of_their_own(store: Store) -> None:
 
 def test_a_log_that_nobody_reads_is_forgotten_after_a_month(store: Store) -> None:
     for path, age in (("/var/log/a", 30 * DAY), ("/var/log/b", 30 * DAY + 1)):
-        store.keep_log(Log(path, "sshd/sshd", Position(1, 2, 3, b"x", NOON - age), None))
+        store.keep_log(Log(path, "sshd/sshd", Position(1, 2, 3, b"x", NOON - age), None, b""))
     store.prune_rest(["sshd"], NOON, NOON, NOON)
     assert [path for path, _ in store.logs()] == ["/var/log/a"]
 

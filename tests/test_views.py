@@ -75,12 +75,14 @@ def status(**more: object) -> Answer:
         "by_hand": 0,
         "other_jails": 0,
         "last_pass": NOON + 60,
+        "now": NOON + 180,
     }
 
 
 def why(**more: object) -> Answer:
     return {
         "asked": "2001:db8:1:2::7",
+        "stands_for": None,
         "hosts": ["2001:db8:1:2::7", "2001:db8:1:2::/64"],
         "protected": "",
         "bans": [],
@@ -168,23 +170,23 @@ def test_the_list_shows_the_bans() -> None:
         "bans": [ban(), ban(address="2001:db8::/64", jail="manual", until=None, reason="by hand")]
     }
     assert list(views.list_view(answer, NOON + 3000, color=False)) == [
-        "ADDRESS        JAIL    SINCE                      UNTIL                               WHY",
-        "192.0.2.7      sshd    2017-02-07 12:00:00 +0900  2017-02-07 13:00:00 +0900 (in 10m)"
-        "  5 hits in 9s, limit 5 in 10m",
-        "2001:db8::/64  manual  2017-02-07 12:00:00 +0900  for good"
-        "                            by hand",
+        "ADDRESS        JAIL    SINCE             UNTIL             LEFT  WHY",
+        "192.0.2.7      sshd    2017-02-07 12:00  2017-02-07 13:00  10m"
+        "   5 hits in 9s, limit 5 in 10m",
+        "2001:db8::/64  manual  2017-02-07 12:00  for good          -     by hand",
     ]
 
 
 def test_the_status_shows_jails_logs_and_the_last_pass() -> None:
     assert list(views.status_view(status(), color=False)) == [
-        "JAIL  ACTION  LIMITS              HITS  WAITING NAMES  BANNED",
-        "sshd  pf      5 in 10m, 20 in 1d  12    0              3",
+        "JAIL  ACTION  LIMITS              LINES KEPT  NO ADDRESS YET  BANNED",
+        "sshd  pf      5 in 10m, 20 in 1d  12          0               3",
         "",
-        "LOG                READ                       BEHIND    LAST HIT",
-        "/var/log/a         never                      missing   -",
-        "/var/log/auth.log  2017-02-07 12:01:00 +0900  77 bytes  2017-02-07 12:00:00 +0900",
-        "last pass: 2017-02-07 12:01:00 +0900",
+        "LOG                READ              BEHIND    LAST HIT",
+        "/var/log/a         never             missing   -",
+        "/var/log/auth.log  2017-02-07 12:01  77 bytes  2017-02-07 12:00",
+        "",
+        "last pass: 2017-02-07 12:01:00 +0900 (2m ago)",
     ]
 
 
@@ -215,7 +217,7 @@ def test_why_shows_bans_lines_sums_and_hits() -> None:
         sums=[{"jail": "sshd", "limits": [limit]}],
         hits=[hit, again, waiting],
     )
-    assert list(views.why_view(answer, NOON + 3000, color=False)) == [
+    assert list(views.why_view(answer, NOON + 3000, color=False, whole=False)) == [
         "2001:db8:1:2::7 (counted as 2001:db8:1:2::/64)",
         "  is never banned: in ignoreip",
         "  banned by sshd: 5 hits in 9s, limit 5 in 10m",
@@ -225,7 +227,7 @@ def test_why_shows_bans_lines_sums_and_hits() -> None:
         "    from 2017-02-07 12:00:00 +0900 until 2017-02-07 12:00:00 +0900 (over)",
         "  shut out with 2001:db8::/32 (manual: by hand)",
         "  not banned by pam, due 2017-02-07 12:00:00 +0900: it logged in before",
-        "  sshd: 2 of 5 in the last 10m (5 in 10m)",
+        "  sshd: 2 hits counting now, limit 5 in 10m",
         "  2 more lines kept:",
         "    sshd sshd/refused: again",
         "    sshd sshd/refused (waits for the address of the name): waiting",
@@ -235,7 +237,7 @@ def test_why_shows_bans_lines_sums_and_hits() -> None:
 def test_why_shows_the_lines_of_an_address_that_is_not_banned() -> None:
     hit = {"time": NOON, "filter": "sshd", "match": "refused", "line": "refused connect"}
     answer = why(hits=[hit | {"jail": "sshd", "address": "2001:db8:1:2::7"}])
-    assert list(views.why_view(answer, NOON, color=False)) == [
+    assert list(views.why_view(answer, NOON, color=False, whole=False)) == [
         "2001:db8:1:2::7 (counted as 2001:db8:1:2::/64)",
         "  1 line kept:",
         "    sshd sshd/refused: refused connect",
@@ -243,7 +245,7 @@ def test_why_shows_the_lines_of_an_address_that_is_not_banned() -> None:
 
 
 def test_why_is_coloured_in_its_title_alone() -> None:
-    title, *rest = views.why_view(why(protected="loopback"), NOON, color=True)
+    title, *rest = views.why_view(why(protected="loopback"), NOON, color=True, whole=True)
     assert title == "\x1b[1m2001:db8:1:2::7 (counted as 2001:db8:1:2::/64)\x1b[0m"
     assert rest == ["  is never banned: loopback"]
 
@@ -255,16 +257,16 @@ def test_a_pass_says_what_it_did() -> None:
         undated=1,
         long=3,
         banned=[ban(), ban(address="192.0.2.8", until=None)],
-        unbanned=[ban(address="192.0.2.9")],
+        unbanned=[ban(address="192.0.2.9", reason="its time is over")],
         held=[{"jail": "sshd", "address": "192.0.2.10", "reason": "it logged in before"}],
     )
     assert list(views.run_view(answer)) == [
-        "2 new lines in 1 log, 1 hit",
-        "1 matched line without a time that can be read",
+        "2 new lines in 1 log, 1 matched",
+        "1 matched line with no valid time, or one more than a day ahead: is the clock right?",
         "3 lines too long to be read",
         "ban 192.0.2.7 by sshd until 2017-02-07 13:00:00 +0900: 5 hits in 9s, limit 5 in 10m",
         "ban 192.0.2.8 by sshd until for good: 5 hits in 9s, limit 5 in 10m",
-        "unban 192.0.2.9 of sshd: its time is over",
+        "unban 192.0.2.9, banned by sshd: its time is over",
         "not banned by sshd: 192.0.2.10: it logged in before",
     ]
 
@@ -286,8 +288,9 @@ def test_an_event_and_a_matched_line_are_one_line_each() -> None:
         "host": "192.0.2.7",
         "user": "root",
         "time": None,
+        "text": "the line",
     }
-    shown = "12: refused (failure) host 192.0.2.7 user root at -"
+    shown = "12: refused (failure) host 192.0.2.7 user root at -: the line"
     assert views.try_view(found) == shown
     assert views.try_view(found | {"user": None}) == shown.replace(" user root", "")
 
@@ -302,12 +305,37 @@ def test_nothing_hostile_gets_through_any_view() -> None:
     shown = [
         *views.list_view({"bans": [evil]}, NOON, color=False),
         *views.status_view(status(jail=bad, held=[held]), color=False),
-        *views.why_view(reason, NOON, color=False),
+        *views.why_view(reason, NOON, color=False, whole=True),
         *views.run_view(a_run(banned=[evil], unbanned=[evil], held=[held])),
         views.event_view({"time": NOON, "event": "ban", **evil}),
         views.try_view(
             {"line": 1, "match": bad, "kind": "failure", "host": bad, "user": bad, "time": NOON}
+            | {"text": bad}
         ),
     ]
     assert is_harmless(shown)
     assert sum(r"\x1b[2J" in each for each in shown) >= 12
+
+
+def test_why_shows_the_newest_lines_and_counts_the_rest() -> None:
+    hit = {"time": NOON, "filter": "f", "match": "m", "jail": "j", "address": "2001:db8:1:2::7"}
+    answer = why(hits=[hit | {"line": f"line {number}"} for number in range(13)])
+    shown = list(views.why_view(answer, NOON, color=False, whole=False))
+    assert shown[1:4] == ["  13 lines kept:", "    (3 older; -v shows all)", "    j f/m: line 3"]
+    assert shown[-1] == "    j f/m: line 12"
+    assert len(list(views.why_view(answer, NOON, color=False, whole=True))) == 2 + 13
+
+
+def test_a_change_by_hand_says_what_came_of_each_address() -> None:
+    answer = {
+        "banned": [ban(jail="manual", reason="x")],
+        "unbanned": ["192.0.2.8"],
+        "still": [{"address": "192.0.2.9", "with": ["192.0.2.0/24"]}],
+        "not_banned": ["192.0.2.10"],
+    }
+    assert list(views.change_view(answer, NOON + 3000, "would be")) == [
+        "192.0.2.7 would be banned until 2017-02-07 13:00:00 +0900 (in 10m)",
+        "192.0.2.8 would be unbanned",
+        "192.0.2.9 stays shut out with 192.0.2.0/24; unban that",
+        "192.0.2.10 is not banned",
+    ]

@@ -205,6 +205,10 @@ class Gain:
         traceback: TracebackType | None,
     ) -> None:
         """Close the files."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the files."""
         for source in self.sources:
             source.close()
 
@@ -311,6 +315,11 @@ def expand(patterns: Iterable[str]) -> list[str]:
             if not path.endswith(COMPRESSED) and os.path.isfile(path):
                 paths[path] = None
     return list(paths)
+
+
+def unmatched(patterns: Iterable[str]) -> list[str]:
+    """Give the globs among ``patterns`` that name nothing now."""
+    return [pattern for pattern in patterns if not expand([pattern])]
 
 
 def refuse_irregular(path: str, mode: int) -> None:
