@@ -1,14 +1,13 @@
 """An action and the wanted set become commands, the commands are run, the outcome is told.
 
 The tools are asked what is there, and only the difference is written: a pass in a quiet minute runs
-no tool that changes anything. Every change is one process with all addresses on its standard input.
+no tool that changes anything. A change is one batch, with all addresses on a standard input.
 What was lost by a reboot, a flush or another program's reload is found missing and put back.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from fw_guard import addresses, listings, templates
@@ -84,12 +83,9 @@ def run_command(argv: Sequence[str], stdin: str, timeout: float = TIMEOUT) -> Re
     """Run one tool and give what it left; the only place that starts a process.
 
     There is no shell, no PATH of cron's and none of the caller's environment. A tool that is not
-    done after ``timeout`` seconds is killed with all that it started. Without arguments the input
-    is printed on standard output. Raises FirewallError.
+    done after ``timeout`` seconds is killed with all that it started. A command without arguments
+    is for whoever prints, not for this. Raises FirewallError.
     """
-    if not argv:
-        sys.stdout.write(stdin)
-        return Result(0, "", "")
     tool = _tool(argv[0])
     import contextlib  # here, because the three cost 16 milliseconds: not all commands run a tool
     import signal

@@ -17,7 +17,7 @@ from fw_guard.logs.reader import Position
 from fw_guard.schema import SCHEMA, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
 FILE = "state.db"
 LONGEST_TEXT = 2_000
@@ -183,13 +183,6 @@ class Store:
             f"select {HIT_COLUMNS} from hit where name = ? order by time, id", (name,)
         )
         return [Hit(*row) for row in rows]
-
-    def hosts(self) -> Iterator[tuple[str, str]]:
-        """Give every (jail, host) that has hits."""
-        yield from self._db.execute(
-            "select distinct jail, host from hit where host is not null and kind = 'failure'"
-            " order by jail, host"
-        ).fetchall()
 
     def logins(self, host: str) -> list[int]:
         """Give the times of the good logins of a host, in whatever jail."""

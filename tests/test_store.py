@@ -133,7 +133,6 @@ def test_hits_are_told_apart_by_jail_host_and_kind(store: Store) -> None:
     assert store.hits("sshd", HOST) == [ours]
     assert store.hits("sshd", HOST, "success") == [good]
     assert store.hits_of(HOST) == [ours, good, elsewhere]
-    assert list(store.hosts()) == [("inetd", HOST), ("sshd", HOST), ("sshd", OTHER)]
 
 
 def test_logins_are_known_in_whatever_jail(store: Store) -> None:
