@@ -171,6 +171,8 @@ def change_view(answer: Answer, now: int, done: str) -> Iterator[str]:
         yield f"{still['address']} stays shut out with {', '.join(still['with'])}; unban that"
     for host in answer["not_banned"]:
         yield f"{host} is not banned"
+    if not any(answer[key] for key in ("banned", "unbanned", "still", "not_banned", "refused")):
+        yield "nobody is banned"
 
 
 def run_view(answer: Answer) -> Iterator[str]:

@@ -332,6 +332,7 @@ def test_a_change_by_hand_says_what_came_of_each_address() -> None:
         "unbanned": ["192.0.2.8"],
         "still": [{"address": "192.0.2.9", "with": ["192.0.2.0/24"]}],
         "not_banned": ["192.0.2.10"],
+        "refused": [],
     }
     assert list(views.change_view(answer, NOON + 3000, "would be")) == [
         "192.0.2.7 would be banned until 2017-02-07 13:00:00 +0900 (in 10m)",
@@ -339,3 +340,5 @@ def test_a_change_by_hand_says_what_came_of_each_address() -> None:
         "192.0.2.9 stays shut out with 192.0.2.0/24; unban that",
         "192.0.2.10 is not banned",
     ]
+    nothing: dict[str, list[str]] = {key: [] for key in answer}
+    assert list(views.change_view(nothing, NOON, "is")) == ["nobody is banned"]
