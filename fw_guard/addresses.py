@@ -10,6 +10,7 @@ from __future__ import annotations
 # The C module behind ``socket``: importing ``socket`` itself costs a pass seven milliseconds more.
 from _socket import AF_INET, AF_INET6, inet_ntop, inet_pton
 
+TRANSLATED = b"\0\x64\xff\x9b" + b"\0" * 8
 MAPPED = b"\0" * 10 + b"\xff\xff"
 NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 LONGEST_NAME = 253
@@ -79,9 +80,12 @@ def network(value: bytes, length: int) -> str:
 
 
 def subject(address: str, prefix6: int = 64) -> str:
-    """Give what is counted and banned for a host: IPv4 itself, IPv6 its network of ``prefix6``."""
+    """Give what is counted and banned for a host: IPv4 itself, IPv6 its network of ``prefix6``.
+
+    Addresses of 64:ff9b::/96 are IPv4 hosts behind a translator (RFC 6052), each a host of its own.
+    """
     value = packed(address)
-    if value is None or len(value) == 4:
+    if value is None or len(value) == 4 or value.startswith(TRANSLATED):
         return address
     return network(value, prefix6)
 

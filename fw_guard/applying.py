@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from fw_guard import firewall, places
 from fw_guard.faults import FaultsError
 from fw_guard.firewall import FirewallError, MissingToolError
+from fw_guard.hits import MANUAL
 from fw_guard.text import count
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from fw_guard.config import Config
     from fw_guard.safety import Protection
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 
 Trouble = tuple[int, str]
 Wanted = dict[str, int | None]
-NOTE = "set up"
+SET_UP = "set up"
+CHANGED = "changed"
 
 
 def apply(
@@ -29,15 +31,15 @@ def apply(
     protection: Protection,
     now: int,
     *,
-    changed: frozenset[str],
     dry_run: bool,
     say: Callable[[str], object],
     run: firewall.Run = firewall.run_command,
 ) -> list[Trouble]:
     """Make every action in use hold the bans in force; give the troubles as (exit code, text).
 
-    ``changed`` are addresses whose ban is new or has another end. A dry run says the commands and
-    runs only those that ask. One firewall's refusal does not keep another from being mended.
+    Whose ban has changed is known from ``remember``. A dry run says the commands and runs only
+    those that ask. One firewall's refusal does not keep another from being mended. While a
+    configuration has faults in its defaults, what the firewalls hold stays as it is.
     """
 
     def run_or_say(argv: Sequence[str], stdin: str) -> firewall.Result:
@@ -46,12 +48,16 @@ def apply(
         say(stdin)
         return firewall.Result(0, "", "")
 
+    if not config.sound:
+        return []
+    changed = frozenset(store.note(CHANGED).split())
     wanted = wanted_sets(config, store, protection, now)
-    earlier = set(store.note(NOTE).split())
+    earlier = set(store.note(SET_UP).split())
     in_use = set(earlier)
     troubles: list[Trouble] = []
     for name in sorted({*wanted, *earlier}):
         members = wanted.get(name)
+        unwanted = members is None and not config.faults
         if not members and name not in earlier:
             continue
         try:
@@ -60,26 +66,31 @@ def apply(
                 troubles += dry(
                     action, store, name, members, now, changed=changed, say=say, run=run_or_say
                 )
-            elif members is None:
+            elif unwanted:
                 firewall.teardown(action, run_or_say)
                 in_use.discard(name)
-            else:
+            elif members is not None:
                 in_use.add(name)
                 troubles += mend(action, store, name, members, now, changed=changed, run=run_or_say)
         except FaultsError as error:
-            troubles.append((os.EX_DATAERR, str(error)))
+            troubles.append((error.status, str(error)))
         except MissingToolError as error:
-            # What a tool put in place went with it, or was never there.
-            in_use.discard(name)
+            # It may only be missing for a moment; what it put in place is there still.
+            in_use &= earlier
             if members is not None:
-                troubles.append((os.EX_UNAVAILABLE, f"{name}: {error}"))
+                troubles.append((error.status, f"{name}: {error}"))
         except FirewallError as error:
-            in_use.add(name)
             troubles.append((error.status, f"{name}: {error}"))
     if not dry_run:
-        store.set_note(NOTE, " ".join(sorted(in_use)))
+        store.set_note(SET_UP, " ".join(sorted(in_use)))
+        store.set_note(CHANGED, " ".join(sorted(changed)) if troubles else "")
         store.commit()
     return troubles
+
+
+def remember(store: Store, changed: Iterable[str]) -> None:
+    """Keep whose ban has changed, with the change itself, until the firewall has been told."""
+    store.set_note(CHANGED, " ".join(sorted({*store.note(CHANGED).split(), *changed})))
 
 
 def wanted_sets(
@@ -87,6 +98,7 @@ def wanted_sets(
 ) -> dict[str, Wanted]:
     """Give, for each action in use, whom it must ban and until when; the longest ban counts.
 
+    A ban of a jail that is gone, or broken for the moment, stays with the action that made it.
     Whoever is protected is left out here once more, whatever the store says.
     """
     actions_of = {jail.name: jail.action for jail in config.jails}
@@ -95,7 +107,8 @@ def wanted_sets(
     for ban in store.bans(now):
         if protection.reason(ban.host, ignored_by.get(ban.jail, ())):
             continue
-        members = sets[actions_of.get(ban.jail, config.action)]
+        name = actions_of.get(ban.jail) or ban.action or config.action
+        members = sets.setdefault(config.action if ban.jail == MANUAL else name, {})
         known = members.get(ban.host, 0)
         members[ban.host] = None if known is None or ban.until is None else max(known, ban.until)
     return sets
@@ -126,7 +139,9 @@ def mend(
     actual = None if action.listings else store.told(name)
     outcome = firewall.reconcile(action, wanted, now, changed=changed, actual=actual, run=run)
     if not action.listings:
-        store.tell(name, wanted)
+        left_out = {address for address, _ in outcome.left_out}
+        held = firewall.uncovered(wanted)
+        store.tell(name, {host: until for host, until in held.items() if host not in left_out})
     if not outcome.left_out:
         return []
     address, reason = outcome.left_out[0]

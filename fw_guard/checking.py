@@ -74,9 +74,10 @@ def check_files(paths: list[str]) -> Checked:
     notes: list[str] = []
     for path in paths:
         directory = os.path.dirname(os.path.abspath(path))
-        if os.path.basename(path) == config.MAIN:
-            files.append(("configuration", path))
-            loaded = config.load(directory)
+        is_main = os.path.basename(path) == config.MAIN
+        if is_main or os.path.basename(directory) == "jails":
+            files.append(("configuration" if is_main else "jails", path))
+            loaded = config.load(directory if is_main else os.path.dirname(directory))
             config_faults += loaded.faults
             faults.extend(loaded.filter_faults)
             notes += notes_on(loaded)

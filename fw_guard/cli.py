@@ -27,6 +27,9 @@ SEVERITY = (
 def main() -> None:
     """Run the command line and leave with its exit code."""
     os.umask(0o077)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we live
     try:
         code = dispatch(sys.argv[1:])
         sys.stdout.flush()
@@ -152,7 +155,7 @@ def list_bans(chosen: argparse.Namespace) -> int:
     from fw_guard.store import Store
 
     try:
-        asked = chosen.address and addresses.canonical(chosen.address)
+        asked = None if chosen.address is None else addresses.canonical(chosen.address)
     except addresses.AddressError as error:
         return complain(error, os.EX_USAGE)
     with Store(chosen.state, reading=True) as store:
@@ -181,6 +184,8 @@ def by_hand(chosen: argparse.Namespace, act: Callable[[Hands], Change]) -> int:
     from fw_guard import manual, views
 
     config, code = configuration(chosen)
+    if not config.sound:
+        return complain("the configuration has faults; nothing was done", code)
     troubles: list[Trouble] = []
     with manual.hands(config, chosen.state, chosen.now, dry_run=chosen.dry_run) as hands:
         change = act(hands)

@@ -78,6 +78,11 @@ class Config:
     faults: tuple[Fault, ...] = ()
     filter_faults: tuple[Fault, ...] = ()
 
+    @property
+    def sound(self) -> bool:
+        """Say whether the defaults of fw-guard.toml could be read; else nothing may be done."""
+        return bool(self.action)
+
 
 class NoConfigError(GuardError):
     """There is no fw-guard.toml."""
@@ -129,6 +134,10 @@ class Loader:
 
     def load(self, main: str) -> Config:
         """Read the main file, the drop-ins, then the filters that carry a jail of their own."""
+        for kind in ("", "jails", "filters", "filters/lists", "actions"):
+            self.refuse_open(os.path.join(self.directory, kind))
+        if self.faults:
+            return Config(self.directory, "", None, (), (), in_order(self.faults), ())
         defaults, sound = self.read_file(main, DEFAULTS)
         for path in places.files(os.path.join(self.directory, "jails")):
             self.read_file(path, defaults)
@@ -146,6 +155,16 @@ class Loader:
             in_order(self.faults),
             in_order(self.filter_faults),
         )
+
+    def refuse_open(self, directory: str) -> None:
+        """Note a fault when somebody else owns a directory of ours, or may write it."""
+        try:
+            status = os.stat(directory)
+        except OSError:
+            return
+        if status.st_uid not in (0, os.geteuid()) or status.st_mode & 0o022:
+            said = "belongs to somebody else or may be written by others; expected mode 755 or less"
+            self.faults.append(Fault(directory, 0, 0, said))
 
     def read_file(self, path: str, defaults: Jail) -> tuple[Jail, bool]:
         """Read defaults and jails of one file; give the defaults, and whether they are sound."""
@@ -241,6 +260,8 @@ def read_logs(table: Table) -> tuple[str, ...]:
     for log in logs:
         if log == "journal":
             table.fault("logs", "the journal is not read yet; expected the path of a log file")
+        elif not log.isprintable():
+            table.fault("logs", f"{log!r} holds a control character; expected a path")
         elif not log.startswith("/"):
             table.fault("logs", f"{log!r} is no absolute path; expected such as /var/log/auth.log")
     return logs

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses, places
+from fw_guard.faults import FaultsError
 from fw_guard.logs import headers
 from fw_guard.patterns import grammar, tree
 from fw_guard.patterns.compile import Compiled, compile_pattern
 from fw_guard.patterns.nearly import matched_up_to
 from fw_guard.text import decoded, printable
-from fw_guard.tomlfile import Document, Table, listed, meant, open_document
+from fw_guard.tomlfile import Document, Table, contents, listed, meant, open_document
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -255,14 +256,15 @@ def read_list(table: Table, key: str, word: str, path: str) -> list[bytes]:
         table.fault(key, f"no list can be named {name!r}; expected a-z 0-9 . _ -")
         return []
     for directory in (os.path.dirname(path), places.shipped("filters")):
-        try:
-            with open(os.path.join(directory, "lists", f"{name}.txt"), "rb") as file:
-                lines = [line.strip() for line in file]
-        except FileNotFoundError:
+        file = os.path.join(directory, "lists", f"{name}.txt")
+        if not os.path.lexists(file):
             continue
-        except OSError as error:
-            table.fault(key, f"list {name!r} cannot be read: {error.strerror}")
+        try:
+            text = contents(file, trusted=directory == places.shipped("filters"))
+        except FaultsError as error:
+            table.fault(key, f"list {error}")
             return []
+        lines = [line.strip() for line in text.splitlines()]
         return [glob_regex(line) for line in lines if line and not line.startswith(b"#")]
     table.fault(key, f"there is no list {name!r}; expected lists/{name}.txt beside the filter")
     return []

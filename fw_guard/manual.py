@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
 from fw_guard import addresses, applying, firewall, passes
@@ -44,11 +44,14 @@ class Change(NamedTuple):
         }
 
 
-@contextmanager
+@contextlib.contextmanager
 def hands(config: Config, state: str, now: int, *, dry_run: bool) -> Iterator[Hands]:
     """Open the state for a person's change, waiting for a pass that may be running."""
     protection = passes.protection_of(config, firewall.run_command)
-    with passes.locked(state, wait=True), Store(state) as store:
+    with contextlib.ExitStack() as stack:
+        if not dry_run:
+            stack.enter_context(passes.locked(state, wait=True))
+        store = stack.enter_context(Store(state, reading=dry_run))
         yield Hands(config, store, protection, now, dry_run=dry_run)
 
 
@@ -113,6 +116,7 @@ class Hands:
 
     def apply(self, say: Callable[[str], object]) -> list[Trouble]:
         """Keep what was changed and mend the firewall; give the troubles as (exit code, text)."""
+        applying.remember(self._store, self._changed)
         if not self._dry_run:
             self._store.commit()
         return applying.apply(
@@ -120,7 +124,6 @@ class Hands:
             self._store,
             self._protection,
             self._now,
-            changed=self._changed,
             dry_run=self._dry_run,
             say=say,
         )

@@ -30,7 +30,7 @@ class Scanner:
 
     ``epoch`` turns a stamp into epoch seconds or None. Attributes: ``lines`` read, ``matched``,
     ``undated`` (matched, without a time that can be), ``long`` (above LONGEST_LINE, not read),
-    ``last`` (the newest time of a matched line), ``tail`` (the last line of all).
+    ``last`` (the newest time of a matched line), ``tail`` (the last line that was not a repeat).
     """
 
     def __init__(
@@ -61,12 +61,13 @@ class Scanner:
         """Give the hits of ``block``, which holds whole lines, in their order."""
         for line in block.split(b"\n")[:-1]:
             self.lines += 1
+            if repeats := self._repeats(line):
+                yield from repeats
+                continue
             self.tail = line[:LONGEST_LINE]
+            self._said = ()
             if len(line) > LONGEST_LINE:
                 self.long += 1
-                self._said = ()
-            elif repeats := self._repeats(line):
-                yield from repeats
             else:
                 self._said = tuple(self.read(line))
                 yield from self._said

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from fw_guard import __version__, durations, places
+from fw_guard.text import decoded
 
 
 class Parser(argparse.ArgumentParser):
@@ -31,6 +32,11 @@ def duration(text: str) -> int:
         return durations.parse(text)
     except durations.DurationError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def words_of(text: str) -> str:
+    """Read ``--reason``: what the terminal sent, whatever its encoding."""
+    return decoded(os.fsencode(text))
 
 
 def moment(text: str) -> int:
@@ -93,7 +99,9 @@ def parser() -> Parser:
     made["ban"].add_argument(
         "--for", dest="length", type=duration, metavar="TIME", help="such as 2h; else bantime"
     )
-    made["ban"].add_argument("-m", "--reason", default="by hand", help="kept with the ban")
+    made["ban"].add_argument(
+        "-m", "--reason", type=words_of, default="by hand", help="kept with the ban"
+    )
     made["unban"].add_argument("addresses", nargs="*", metavar="ADDRESS")
     made["unban"].add_argument("--all", action="store_true", help="every ban")
     made["why"].add_argument("address", metavar="ADDRESS", help="an address, or a host name")

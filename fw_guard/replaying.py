@@ -8,10 +8,11 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fw_guard import engine, filters, passes, places
+from fw_guard import engine, filters, places
 from fw_guard.config import DEFAULTS
 from fw_guard.faults import Fault, FaultsError
 from fw_guard.filters import LONGEST_LINE
+from fw_guard.gathering import dated_blocks, lay
 from fw_guard.hits import FAILURE, SUCCESS
 from fw_guard.hosts import Names
 from fw_guard.judging import engine_hits, reason_of, rule_of
@@ -73,7 +74,7 @@ def scan(jails: list[Jail], log: str, names: Names, now: int) -> Iterator[tuple[
     clock = Clock(now)
     scanner = Scanner(jails, clock.epoch, names)
     with contextlib.ExitStack() as stack:
-        for block, years_back in passes.dated_blocks(whole_log(log, stack), None, now):
+        for block, years_back in dated_blocks(whole_log(log, stack), None, now):
             clock.years_back = years_back
             for hit in scanner.hits(block):
                 yield scanner.lines, hit
@@ -130,7 +131,8 @@ def replay(
     """Give the events of old logs in the order of their time."""
     names = Names()
     hits = [hit for log in logs for _, hit in scan(jails, log, names, now) if hit is not None]
-    hits = [passes.lay(config, names, hit) for hit in hits]
+    prefixes = {jail.name: jail.prefix6 for jail in config.jails}
+    hits = [lay(prefixes, names, hit) for hit in hits]
     logins: dict[str, list[int]] = {}
     cases: dict[tuple[str, str], list[Hit]] = {}
     for hit in hits:

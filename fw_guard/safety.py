@@ -38,13 +38,17 @@ class Guarded(NamedTuple):
 class Protection:
     """The networks that are never banned."""
 
-    def __init__(self, own: Iterable[str], ignored: Iterable[Network] = ()) -> None:
+    def __init__(
+        self, own: Iterable[str], ignored: Iterable[Network] = (), session: str = ""
+    ) -> None:
         """Guard loopback, what is no host, the ``own`` addresses and the ``ignored`` networks.
 
+        ``session`` is the address that the person at the keyboard came from, empty when unknown.
         ``own`` is gone through when somebody is first asked about: a pass that bans nobody need
         not find out.
         """
         self._own = own
+        self._session = addresses.host(session)
         self._guarded: list[Guarded] = []
         self._ignored = [Guarded(network, "in ignoreip") for network in ignored]
 
@@ -65,6 +69,8 @@ class Protection:
                 *(Guarded(addresses.split(text), "no single host's address") for text in NO_HOST),
                 *(Guarded(addresses.split(text), "an address of this machine") for text in own),
             ]
+        if self._session and addresses.covers(network, addresses.split(self._session)):
+            return "the address of this login session"
         for guarded in (*self._guarded, *self._ignored):
             if addresses.overlap(guarded.network, network):
                 return guarded.reason

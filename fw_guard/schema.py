@@ -26,7 +26,7 @@ create table pair (
 ) without rowid;
 create table ban (
     jail text not null, host text not null, since integer not null, until integer,
-    hits integer not null, reason text not null, primary key (jail, host)
+    hits integer not null, reason text not null, action text not null, primary key (jail, host)
 ) without rowid;
 create index ban_host on ban (host);
 create table evidence (

@@ -10,6 +10,7 @@ import os
 import sqlite3
 from typing import TYPE_CHECKING, NamedTuple
 
+from fw_guard import engine
 from fw_guard.errors import GuardError
 from fw_guard.hits import Hit
 from fw_guard.hosts import PAIR_AGE, Span
@@ -23,6 +24,7 @@ FILE = "state.db"
 LONGEST_TEXT = 2_000
 GONE_AGE = 30 * 86_400
 MOST_EVIDENCE = 20
+BEGIN_ANEW = "; move it away, and the next pass begins anew without the bans in force"
 
 
 class StoreError(GuardError):
@@ -35,7 +37,10 @@ class StoreError(GuardError):
 
 
 class Ban(NamedTuple):
-    """A ban as it is kept. One whose ``until`` is past has ended; until None is for good."""
+    """A ban as it is kept. One whose ``until`` is past has ended; until None is for good.
+
+    ``action`` is what its jail used when it was made, empty when a person made it.
+    """
 
     jail: str
     host: str
@@ -43,6 +48,7 @@ class Ban(NamedTuple):
     until: int | None
     hits: int
     reason: str
+    action: str = ""
 
 
 class Evidence(NamedTuple):
@@ -56,7 +62,7 @@ class Evidence(NamedTuple):
 
 class Log(NamedTuple):
     """How far a log was read by ``reader``; ``last`` is the time of the last line that told
-    something, ``tail`` the last line of all.
+    something, ``tail`` the last line that did not only say that one was repeated.
 
     A reader is a filter in a jail: one that is broken for a while goes on where it stopped.
     """
@@ -106,7 +112,8 @@ class Store:
                 self._db.execute(f"pragma user_version = {VERSION}")
         except sqlite3.Error as error:
             self._db.close()
-            raise StoreError(f"{self.path}: cannot be used: {error}") from None
+            advice = "" if isinstance(error, sqlite3.OperationalError) else BEGIN_ANEW
+            raise StoreError(f"{self.path}: cannot be used: {error}{advice}") from None
         if version > VERSION:
             self._db.close()
             raise StoreError(
@@ -169,6 +176,24 @@ class Store:
             (jail, host, kind),
         )
         return [Hit(*row) for row in rows]
+
+    def told_of(self, jail: str, host: str) -> list[engine.Hit]:
+        """Give what the engine needs of the failures of a host in a jail, in the order of time."""
+        rows = self._db.execute(
+            "select time, weight, times, filter || '/' || match, pid from hit"
+            " where jail = ? and host = ? and kind = 'failure' order by time, id",
+            (jail, host),
+        )
+        return [engine.Hit(*row) for row in rows]
+
+    def lines(self, jail: str, host: str, first: int, last: int) -> list[Evidence]:
+        """Give the lines of a window, both ends included, as many as are kept of a ban."""
+        rows = self._db.execute(
+            "select time, filter, match, line from hit where jail = ? and host = ?"
+            " and kind = 'failure' and time between ? and ? order by time, id limit ?",
+            (jail, host, first, last, MOST_EVIDENCE),
+        )
+        return [Evidence(*row) for row in rows]
 
     def hits_of(self, host: str) -> list[Hit]:
         """Give the hits of a host in every jail in the order of time."""

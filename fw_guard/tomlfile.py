@@ -47,6 +47,17 @@ def open_document(path: str, *, trusted: bool = False) -> Document:
     A file that somebody other than root and the running user owns, or may write, is refused,
     unless it is ``trusted``, as the files that ship are.
     """
+    raw = contents(path, trusted=trusted)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise FaultsError((Fault(path, line, 1, "is not UTF-8; expected UTF-8 text"),)) from None
+    return Document(path, text)
+
+
+def contents(path: str, *, trusted: bool) -> bytes:
+    """Give the bytes of a file of the configuration; raise FaultsError as ``open_document``."""
     try:
         with open(path, "rb", opener=without_waiting) as file:
             if not trusted:
@@ -56,12 +67,7 @@ def open_document(path: str, *, trusted: bool = False) -> Document:
         raise FaultsError((Fault(path, 0, 0, f"cannot be read: {error.strerror}"),)) from None
     if len(raw) > LARGEST:
         raise FaultsError((Fault(path, 0, 0, "is larger than 4 MiB; that is no such file"),))
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise FaultsError((Fault(path, line, 1, "is not UTF-8; expected UTF-8 text"),)) from None
-    return Document(path, text)
+    return raw
 
 
 def without_waiting(path: str, flags: int) -> int:

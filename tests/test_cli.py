@@ -158,6 +158,15 @@ def test_ban_refuses_loopback_and_what_holds_it(knocking: Guard, address: str) -
     assert knocking.bans() == {}
 
 
+def test_ban_refuses_the_address_that_one_is_logged_in_from(knocking: Guard) -> None:
+    knocking.environment = {**knocking.environment, "SSH_CONNECTION": "203.0.113.4 50 192.0.2.1 22"}
+    for address in ("203.0.113.4", "203.0.113.0/24"):
+        done = knocking.run("ban", address)
+        assert done.returncode == os.EX_USAGE
+        assert "the address of this login session" in done.stderr
+    assert knocking.run("ban", "203.0.113.5").returncode == 0
+
+
 def test_one_refused_address_stops_the_others_of_the_same_words(knocking: Guard) -> None:
     assert knocking.run("ban", "192.0.2.7", "127.0.0.1").returncode == os.EX_USAGE
     assert knocking.bans() == {}
@@ -518,6 +527,43 @@ def test_a_closed_pipe_is_no_error(guard: Guard) -> None:
         process.stdout.readline()
         process.stdout.close()
         assert b"Traceback" not in process.stderr.read()
+
+
+def test_a_configuration_directory_that_others_may_write_is_refused(knocking: Guard) -> None:
+    (knocking.etc / "filters").mkdir(mode=0o777)
+    (knocking.etc / "filters").chmod(0o777)
+    done = knocking.run("run")
+    assert done.returncode == os.EX_CONFIG
+    assert f"{knocking.etc}/filters: belongs to somebody else or may be written" in done.stderr
+    assert knocking.bans() == {}
+
+
+def test_a_list_that_others_may_write_is_refused(knocking: Guard) -> None:
+    knocking.write("filters/mine.toml", f"{FILTER}where = {{ host = '@mine' }}\n{GOOD}{BAD}")
+    (knocking.etc / "filters" / "lists").mkdir()
+    path = knocking.etc / "filters" / "lists" / "mine.txt"
+    path.write_text("192.0.2.*\n")
+    path.chmod(0o644)
+    assert knocking.run("check").returncode == 0
+    path.chmod(0o666)
+    done = knocking.run("check")
+    assert done.returncode == os.EX_DATAERR
+    assert "lists/mine.txt: may be written by others" in done.stderr
+    path.unlink()
+    os.mkfifo(path, 0o644)
+    assert knocking.run("check").returncode != 0
+
+
+def test_odd_words_leave_no_traceback(knocking: Guard) -> None:
+    for words in (["list", ""], ["why", ""], ["ban", "", "-m", "\udcff"], ["unban", "\udcff"]):
+        assert "Traceback" not in knocking.run(*words).stderr
+    assert knocking.run("ban", "203.0.113.7", "-m", "\udcff\x1b").returncode == 0
+    assert knocking.bans()["203.0.113.7"]["reason"] == "\\xff\x1b"
+    config = (knocking.etc / "fw-guard.toml").read_text()
+    knocking.write("fw-guard.toml", config.replace('logs = ["', 'logs = ["/x\\u0000*", "'))
+    done = knocking.run("run")
+    assert done.returncode == os.EX_CONFIG
+    assert "holds a control character" in done.stderr
 
 
 def test_a_state_that_cannot_be_made_is_exit_73(knocking: Guard) -> None:

@@ -174,3 +174,17 @@ def test_a_repeat_of_the_last_line_of_the_pass_before_counts() -> None:
     (hit,) = second.hits(b"2026-03-04T03:13:00Z gw last message repeated 4 times\n")
     assert (hit.times, hit.time) == (4, 1772593980)
     assert (second.lines, second.undated) == (1, 0)
+
+
+def test_the_last_line_proper_is_remembered_through_repeats() -> None:
+    jails = [jail("a", "inetd")]
+    tail = b""
+    attempts = 0
+    for second, line in enumerate(
+        (REFUSAL, "last message repeated 2 times", "last message repeated 3 times")
+    ):
+        scanner = Scanner(jails, Clock(NOW).epoch, Names(), tail)
+        text = f"2026-03-04T03:1{second}:00Z gw {line}\n".encode()
+        attempts += sum(hit.times for hit in scanner.hits(text))
+        tail = scanner.tail
+    assert attempts == 6

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fw_guard import config, passes, places
-from fw_guard.firewall import FirewallError, Result
+from fw_guard import applying, config, passes, places
+from fw_guard.firewall import FirewallError, MissingToolError, Result
 from fw_guard.store import Store
 from tests.fakes.ipfw import FakeIpfw
 from tests.fakes.pf import FakePf
@@ -19,6 +19,8 @@ from tests.fakes.programs import FakePrograms
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from pytest_mock import MockerFixture
 
     from fw_guard.passes import Figures
 
@@ -230,14 +232,14 @@ def test_a_filter_that_was_broken_for_a_while_loses_no_line(
     machine.config = config.load(str(tmp_path))
     assert machine.config.filter_faults
     machine.attempts(ATTACKER, 2, pid=1100)
-    assert machine.run().hits == 0
+    assert machine.run().gathered.hits == 0
     assert not fake.blocks(ATTACKER)
     own.write_text(sound)
     machine.config = config.load(str(tmp_path))
     figures = machine.run()
-    assert figures.hits == 2
+    assert figures.gathered.hits == 2
     assert fake.blocks(ATTACKER)
-    assert machine.run().lines == 0
+    assert machine.run().gathered.lines == 0
 
 
 def test_a_broken_jail_keeps_its_hits(pf: tuple[Machine, FakePf], tmp_path: Path) -> None:
@@ -320,3 +322,132 @@ def test_two_jails_ban_the_same_address_until_the_later_end(tmp_path: Path) -> N
     machine.now = NOW + 7200
     machine.run()
     assert not fake.blocks(ATTACKER)
+
+
+def test_a_fault_in_the_defaults_leaves_the_firewall_as_it_is(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, fake = pf
+    machine.attempts(ATTACKER, 3)
+    machine.run()
+    path = tmp_path / "fw-guard.toml"
+    path.write_text('bantim = "1h"\n' + path.read_text())
+    machine.config = config.load(str(tmp_path))
+    assert not machine.config.sound
+    machine.changes()
+    machine.run()
+    assert machine.changes() == []
+    assert fake.blocks(ATTACKER)
+
+
+def test_a_tool_that_is_missing_for_a_moment_leaves_no_ban_behind(
+    pf: tuple[Machine, FakePf],
+) -> None:
+    machine, fake = pf
+    machine.attempts(ATTACKER, 3)
+    machine.run()
+    works = machine.run_command
+
+    def missing(argv: Sequence[str], stdin: str) -> Result:
+        raise MissingToolError(f"`{argv[0]}` is not installed")
+
+    machine.run_command = missing  # type: ignore[method-assign]
+    assert machine.run().troubles[0][0] == os.EX_UNAVAILABLE
+    machine.run_command = works  # type: ignore[method-assign]
+    machine.now = NOW + 3600
+    machine.run()
+    assert not fake.blocks(ATTACKER)
+
+
+def test_a_jail_that_is_broken_keeps_its_own_firewall(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, fake = pf
+    path = tmp_path / "fw-guard.toml"
+    text = path.read_text().replace('action = "pf"', 'action = "preview"')
+    path.write_text(text + 'action = "pf"\n')
+    machine.config = config.load(str(tmp_path))
+    machine.attempts(ATTACKER, 3)
+    machine.run()
+    assert fake.blocks(ATTACKER)
+    path.write_text(text + 'action = "pf"\nmaxretrie = 3\n')
+    machine.config = config.load(str(tmp_path))
+    assert machine.config.sound
+    assert machine.config.jails == ()
+    machine.run()
+    assert fake.blocks(ATTACKER)
+
+
+def test_a_renewed_ban_that_was_not_applied_is_applied_by_the_next_pass(
+    pf: tuple[Machine, FakePf],
+) -> None:
+    machine, _ = pf
+    with Store(str(machine.state)) as store:
+        applying.remember(store, ["203.0.113.9"])
+        applying.remember(store, [ATTACKER])
+        assert store.note(applying.CHANGED) == f"{ATTACKER} 203.0.113.9"
+        store.commit()
+    machine.run()
+    with Store(str(machine.state), reading=True) as store:
+        assert store.note(applying.CHANGED) == ""
+
+
+def test_a_glob_that_takes_in_rotated_files_counts_each_line_once(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, fake = pf
+    path = tmp_path / "fw-guard.toml"
+    path.write_text(path.read_text().replace("auth.log", "auth.log*"))
+    machine.config = config.load(str(tmp_path))
+    machine.attempts(ATTACKER, 1)
+    assert machine.run().gathered.lines == 1
+    machine.attempts(ATTACKER, 1, pid=1100)
+    machine.log.rename(tmp_path / "auth.log.1")
+    machine.attempts(NEIGHBOUR, 1, pid=1200)
+    assert machine.run().gathered.lines == 2
+    assert machine.run().gathered.lines == 0
+    machine.attempts(NEIGHBOUR, 1, pid=1300)
+    assert machine.run().gathered.lines == 1
+    assert not fake.blocks(ATTACKER)
+
+
+def test_a_file_of_two_names_is_one_log(pf: tuple[Machine, FakePf], tmp_path: Path) -> None:
+    machine, _ = pf
+    (tmp_path / "other.log").symlink_to(machine.log)
+    path = tmp_path / "fw-guard.toml"
+    path.write_text(path.read_text().replace('logs = ["', f'logs = ["{tmp_path}/other.log", "'))
+    machine.config = config.load(str(tmp_path))
+    machine.attempts(ATTACKER, 2)
+    assert machine.run().gathered.hits == 2
+
+
+def test_a_line_dated_ahead_counts_as_of_now(pf: tuple[Machine, FakePf]) -> None:
+    machine, fake = pf
+    machine.attempts(ATTACKER, 3, ago=-7200)
+    (ban,) = machine.run().banned
+    assert (ban.since, ban.until) == (NOW, NOW + 3600)
+    assert fake.blocks(ATTACKER)
+
+
+def test_a_flood_is_kept_block_by_block(pf: tuple[Machine, FakePf], mocker: MockerFixture) -> None:
+    machine, fake = pf
+    machine.attempts(ATTACKER, 6000)
+    kept = mocker.spy(Store, "add_hits")
+    assert machine.run().gathered.hits == 6000
+    assert kept.call_count > 1
+    assert fake.blocks(ATTACKER)
+
+
+def test_a_dry_run_makes_no_file(pf: tuple[Machine, FakePf]) -> None:
+    machine, _ = pf
+    machine.attempts(ATTACKER, 3)
+    machine.run(dry_run=True)
+    assert not machine.state.exists()
+
+
+def test_translated_ipv4_hosts_are_each_a_host_of_their_own(pf: tuple[Machine, FakePf]) -> None:
+    machine, _ = pf
+    for last in range(1, 6):
+        machine.attempts(f"64:ff9b::c633:640{last}", 2, pid=1000 + 10 * last)
+    machine.attempts("64:ff9b::c633:6409", 3, pid=2000)
+    assert [ban.host for ban in machine.run().banned] == ["64:ff9b::c633:6409"]

@@ -23,7 +23,7 @@ ORDER = (
     *("logs.__init__", "logs.headers", "logs.clock", "logs.reader"),
     *("engine", "listings", "templates", "actions", "firewall"),
     *("filters", "config", "judging", "matching", "schema", "store"),
-    *("answers", "views", "applying", "passes", "manual", "replaying", "checking"),
+    *("answers", "views", "gathering", "applying", "passes", "manual", "replaying", "checking"),
     *("options", "cli", "__main__"),
 )
 PATHS = {

@@ -229,7 +229,10 @@ def test_a_file_that_is_no_database_is_told(place: str) -> None:
     for reading in (False, True):
         with pytest.raises(StoreError) as refused, Store(place, reading=reading):
             pass
-        assert str(refused.value) == f"{place}/state.db: cannot be used: file is not a database"
+        assert str(refused.value) == (
+            f"{place}/state.db: cannot be used: file is not a database;"
+            " move it away, and the next pass begins anew without the bans in force"
+        )
         assert refused.value.status == 74
     assert content(place) == before
 

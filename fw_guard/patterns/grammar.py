@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 DEEPEST = 16
+MOST_HOLES = 100
 KINDS_OF_HOLE = "a field {name}, an optional {?...} or a choice {a|b}"
 NAME_RULE = "a letter from a to z, then letters, digits and _"
 NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -96,7 +97,7 @@ _Piece = Text | Field | _Hole | _Stray
 def parse(source: str) -> Pattern:
     """Read ``source`` as a pattern; raise PatternError with all its faults."""
     faults = [*_faults_of_characters(source)]
-    if too_deep := _too_deep(source):
+    if too_deep := _too_deep(source) or _too_many(source):
         faults.append(too_deep)
     else:
         read = PATTERN.parse_string(source, parse_all=True)
@@ -104,6 +105,14 @@ def parse(source: str) -> Pattern:
     if faults:
         raise PatternError(tuple(sorted(faults, key=lambda fault: fault[0])))
     return Pattern(source, pieces)
+
+
+def _too_many(source: str) -> tuple[int, str] | None:
+    """Give a fault when a pattern has more holes than any line could need."""
+    holes = [found.start() for found in BRACE.finditer(source) if found[0] == "{"]
+    if len(holes) <= MOST_HOLES:
+        return None
+    return holes[MOST_HOLES], f"more than {MOST_HOLES} holes; expected several patterns instead"
 
 
 def _faults_of_characters(source: str) -> Iterable[tuple[int, str]]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fw_guard.patterns.compile import compile_pattern
 from fw_guard.patterns.grammar import DEEPEST, PatternError, parse
 from fw_guard.patterns.tree import Choice, Field, Node, Optional, Pattern, Text
 from tests.patterns.trees import (
@@ -228,3 +229,13 @@ print(parse("a b{? c {host}}").pieces)
 """
     pieces = (Text("a b"), Optional(((Text(" c "), Field("host", "host", 8)),)))
     assert run(program) == f"{pieces}\n"
+
+
+def test_a_pattern_of_very_many_holes_is_refused_rather_than_run_deep() -> None:
+    with pytest.raises(PatternError) as caught:
+        parse("{host}" + "{?a}" * 1000)
+    assert caught.value.faults == (
+        (6 + 4 * 99, "more than 100 holes; expected several patterns instead"),
+    )
+    compiled = compile_pattern(parse("{host}" + "{?a}" * 99))
+    assert compiled.match(b"192.0.2.7" + b"a" * 99) is not None
