@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from fw_guard import firewall, places
 from fw_guard.faults import FaultsError
 from fw_guard.firewall import FirewallError, MissingToolError
-from fw_guard.hits import MANUAL
 from fw_guard.text import count
 
 if TYPE_CHECKING:
@@ -76,7 +75,8 @@ def apply(
             troubles.append((error.status, str(error)))
         except MissingToolError as error:
             # It may only be missing for a moment; what it put in place is there still.
-            in_use &= earlier
+            if name not in earlier:
+                in_use.discard(name)
             if members is not None:
                 troubles.append((error.status, f"{name}: {error}"))
         except FirewallError as error:
@@ -108,7 +108,7 @@ def wanted_sets(
         if protection.reason(ban.host, ignored_by.get(ban.jail, ())):
             continue
         name = actions_of.get(ban.jail) or ban.action or config.action
-        members = sets.setdefault(config.action if ban.jail == MANUAL else name, {})
+        members = sets.setdefault(name, {})
         known = members.get(ban.host, 0)
         members[ban.host] = None if known is None or ban.until is None else max(known, ban.until)
     return sets

@@ -38,7 +38,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = os.EX_OK
     except OSError as error:
-        sys.stderr.write(f"fw-guard: standard output: {error.strerror}\n")
+        sys.stderr.write(f"fw-guard: {error.filename or 'standard output'}: {error.strerror}\n")
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = os.EX_IOERR
     except KeyboardInterrupt:
@@ -279,6 +279,7 @@ def try_filter(chosen: argparse.Namespace) -> int:
 def replay(chosen: argparse.Namespace) -> int:
     """Say whom the jails would have banned over old logs."""
     from fw_guard import firewall, passes, replaying, views
+    from fw_guard.text import count
 
     config, code = configuration(chosen)
     unknown = set(chosen.jail or ()) - {jail.name for jail in config.jails}
@@ -294,7 +295,6 @@ def replay(chosen: argparse.Namespace) -> int:
         elif event["event"] != "hit" or chosen.verbose:
             say([views.event_view(event)])
     if not chosen.json and not chosen.quiet:
-        sys.stderr.write(
-            f"{totals['hit']} hits, {totals['ban']} bans, {totals['held']} held back\n"
-        )
+        lines, bans = count(totals["hit"], "matched line"), count(totals["ban"], "ban")
+        sys.stderr.write(f"{lines}, {bans}, {totals['held']} held back\n")
     return code

@@ -97,15 +97,21 @@ def follow(
     positions = dict(known)
     at = {identity(path): path for path in wanted}
     for (path, name), log in known.items():
-        file = (log.position.device, log.position.inode)
-        now_at = at.get(file)
-        if now_at is None or now_at == path or identity(path) == file:
+        now_at = at.get(file_of(log))
+        if now_at is None or now_at == path or identity(path) == file_of(log):
             continue
         if any(name == reader_of(jail, f) for jail in wanted[now_at] for f in jail.filters):
-            positions[now_at, name] = log
+            there = known.get((now_at, name))
+            if there is None or file_of(there) != file_of(log):
+                positions[now_at, name] = log
             if positions.get((path, name)) is log:
                 del positions[path, name]
     return positions
+
+
+def file_of(log: Log) -> Identity:
+    """Give device and inode of the file that a position is in."""
+    return log.position.device, log.position.inode
 
 
 def together(

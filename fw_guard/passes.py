@@ -86,10 +86,11 @@ def locked(state: str, *, wait: bool = False) -> Iterator[None]:
     except OSError as error:
         raise StoreError(f"{path}: {error.strerror}", os.EX_CANTCREAT) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LockedError from None
         yield
-    except BlockingIOError:
-        raise LockedError from None
     finally:
         os.close(descriptor)
 
@@ -121,13 +122,7 @@ def run(
         if not dry_run:
             store.commit()
         figures.troubles += applying.apply(
-            config,
-            store,
-            protection,
-            now,
-            dry_run=dry_run,
-            say=say,
-            run=run_command,
+            config, store, protection, now, dry_run=dry_run, say=say, run=run_command
         )
     return figures
 
@@ -143,10 +138,9 @@ def learn(config: Config, store: Store, protection: Protection, now: int) -> Fig
     """Do steps 2 to 4: read, match, judge; everything is said to ``store``, nothing committed."""
     gathered = gather(config, store, now)
     figures = Figures(gathered)
-    for jail in config.jails:
-        for name, host in sorted(gathered.touched):
-            if name == jail.name:
-                judge(jail, host, store, protection, figures)
+    jails = {jail.name: jail for jail in config.jails}
+    for name, host in sorted(gathered.touched):
+        judge(jails[name], host, store, protection, figures)
     applying.remember(store, (ban.host for ban in figures.banned))
     last_pass = int(store.note("pass") or now)
     figures.unbanned = store.ended(last_pass, now)

@@ -411,6 +411,22 @@ def test_a_glob_that_takes_in_rotated_files_counts_each_line_once(
     assert not fake.blocks(ATTACKER)
 
 
+def test_a_rotated_file_is_read_once_also_before_its_successor_is_there(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, _ = pf
+    path = tmp_path / "fw-guard.toml"
+    path.write_text(path.read_text().replace("auth.log", "auth.log*"))
+    machine.config = config.load(str(tmp_path))
+    machine.attempts(ATTACKER, 1)
+    machine.run()
+    machine.attempts(ATTACKER, 1, pid=1100)
+    machine.log.rename(tmp_path / "auth.log.1")
+    assert [machine.run().gathered.lines for _ in range(3)] == [1, 0, 0]
+    machine.attempts(NEIGHBOUR, 1, pid=1200)
+    assert [machine.run().gathered.lines for _ in range(2)] == [1, 0]
+
+
 def test_a_file_of_two_names_is_one_log(pf: tuple[Machine, FakePf], tmp_path: Path) -> None:
     machine, _ = pf
     (tmp_path / "other.log").symlink_to(machine.log)
