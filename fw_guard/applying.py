@@ -56,8 +56,7 @@ def apply(
     troubles: list[Trouble] = []
     for name in sorted({*wanted, *earlier}):
         members = wanted.get(name)
-        unwanted = members is None and not config.faults
-        if not members and name not in earlier:
+        if (not members and name not in earlier) or (members is None and config.faults):
             continue
         try:
             action = load(config, name)
@@ -65,10 +64,11 @@ def apply(
                 troubles += dry(
                     action, store, name, members, now, changed=changed, say=say, run=run_or_say
                 )
-            elif unwanted:
+            elif members is None:
                 firewall.teardown(action, run_or_say)
+                store.tell(name, {})
                 in_use.discard(name)
-            elif members is not None:
+            else:
                 in_use.add(name)
                 troubles += mend(action, store, name, members, now, changed=changed, run=run_or_say)
         except FaultsError as error:
@@ -121,7 +121,8 @@ def load(config: Config, name: str) -> Action:
     try:
         path, ships = places.find("actions", name, config.directory)
     except FileNotFoundError as error:
-        raise FirewallError(f"there is no action {name!r}: {error.filename} is gone") from None
+        said = f"{error.filename} is gone; put it back until it has taken its furniture away"
+        raise FirewallError(f"there is no action {name!r}: {said}") from None
     return actions.load(path, trusted=ships)
 
 

@@ -72,15 +72,24 @@ def check_files(paths: list[str]) -> Checked:
     faults: list[Fault] = []
     config_faults: tuple[Fault, ...] = ()
     notes: list[str] = []
+    loaded: set[str] = set()
     for path in paths:
         directory = os.path.dirname(os.path.abspath(path))
         is_main = os.path.basename(path) == config.MAIN
         if is_main or os.path.basename(directory) == "jails":
             files.append(("configuration" if is_main else "jails", path))
-            loaded = config.load(directory if is_main else os.path.dirname(directory))
-            config_faults += loaded.faults
-            faults.extend(loaded.filter_faults)
-            notes += notes_on(loaded)
+            whole = directory if is_main else os.path.dirname(directory)
+            try:
+                open_document(path)
+                found = config.load(whole)
+            except (FaultsError, config.NoConfigError) as error:
+                faults += error.faults if isinstance(error, FaultsError) else (lacks(path, error),)
+                continue
+            if whole not in loaded:
+                loaded.add(whole)
+                config_faults += found.faults
+                faults.extend(found.filter_faults)
+                notes += notes_on(found)
             continue
         trusted = directory in (places.shipped("filters"), places.shipped("actions"))
         try:
@@ -91,6 +100,11 @@ def check_files(paths: list[str]) -> Checked:
         files.append((kind, path))
         faults.extend(check_file(kind, path, os.path.dirname(directory), trusted=trusted))
     return Checked(tuple(files), in_order(faults), config_faults, tuple(notes))
+
+
+def lacks(path: str, error: Exception) -> Fault:
+    """Give the fault of a drop-in that lies beside no fw-guard.toml."""
+    return Fault(path, 0, 0, str(error))
 
 
 def kind_of(path: str) -> str:

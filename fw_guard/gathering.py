@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fw_guard.filters import Filter
 
 KINDS = (FAILURE, SUCCESS)
+CLOCKS_DIFFER = 300
 Identity = tuple[int, int]
 
 
@@ -106,7 +107,37 @@ def follow(
                 positions[now_at, name] = log
             if positions.get((path, name)) is log:
                 del positions[path, name]
+    for (path, name), log in known.items():
+        copy = copy_of(path, log, [each for each in wanted if (each, name) not in positions])
+        if copy is not None and positions.get((path, name)) is log:
+            positions[copy[0], name] = log._replace(path=copy[0], position=copy[1])
+            del positions[path, name]
     return positions
+
+
+def copy_of(path: str, log: Log, others: list[str]) -> tuple[str, reader.Position] | None:
+    """Give the copy of a log that was cut to nothing (copytruncate), and how far it was read.
+
+    A copy begins as the log did, and is at least as long as what was read of it.
+    """
+    at = log.position
+    if not others or not at.head or identity(path) != file_of(log) or begins_as(path, at):
+        return None
+    for other in others:
+        file = identity(other)
+        if file is not None and begins_as(other, at):
+            return other, at._replace(device=file[0], inode=file[1])
+    return None
+
+
+def begins_as(path: str, position: reader.Position) -> bool:
+    """Say whether a file starts with what was read up to ``position``."""
+    try:
+        source = reader.Source(path)
+    except LogError:
+        return False
+    source.close()
+    return source.begins_as(position)
 
 
 def file_of(log: Log) -> Identity:
@@ -142,35 +173,38 @@ def read_log(
 ) -> None:
     """Keep the hits of what one log gained, and how far it was read.
 
-    A log that is missing or unreadable is a trouble of the pass, and keeps its position; one that
-    fails on the way is kept as far as it was read.
+    A log that is missing or fails on the way is a trouble of the pass, and is read again from where
+    it was: nothing of it is lost, and nothing kept twice.
     """
     position = known.position if known else None
     clock = Clock(now)
     scanner = Scanner(jails, clock.epoch, names, known.tail if known else b"")
     oldest = {(jail.name, kind): oldest_needed(jail, kind, now) for jail in jails for kind in KINDS}
     prefixes = {jail.name: jail.prefix6 for jail in jails}
+    part = Gathered()
     try:
-        with reader.open_gain(path, position, now) as gain:
-            try:
-                for block, years_back in dated_blocks(gain.blocks, position, now):
-                    clock.years_back = years_back
-                    # A clock ahead of ours cannot have seen the future: its lines are of now.
-                    dated = (h._replace(time=min(h.time, now)) for h in scanner.hits(block))
-                    hits = [h for h in dated if h.time >= oldest[h.jail, h.kind]]
-                    keep(hits, prefixes, store, names, gathered)
-            except LogError:
-                if scanner.lines:  # else years were counted, and no line was matched
-                    keep_position(path, jails, gain.position(), scanner, store)
-                raise
+        with store.all_or_nothing(), reader.open_gain(path, position, now) as gain:
+            for block, years_back in dated_blocks(gain.blocks, position, now):
+                clock.years_back = years_back
+                hits = [level(hit, now) for hit in scanner.hits(block)]
+                hits = [hit for hit in hits if hit.time >= oldest[hit.jail, hit.kind]]
+                keep(hits, prefixes, store, names, part)
             keep_position(path, jails, gain.position(), scanner, store)
-            gathered.long += gain.skipped
+            part.long = scanner.long + gain.skipped
     except LogError as error:
         gathered.troubles.append((error.status, str(error)))
+        return
     gathered.logs += 1
     gathered.lines += scanner.lines
     gathered.undated += scanner.undated
-    gathered.long += scanner.long
+    gathered.long += part.long
+    gathered.hits += part.hits
+    gathered.touched |= part.touched
+
+
+def level(hit: Hit, now: int) -> Hit:
+    """Give a hit that a clock a little ahead of ours has dated as one of ``now``."""
+    return hit._replace(time=now) if now < hit.time <= now + CLOCKS_DIFFER else hit
 
 
 def keep(

@@ -51,7 +51,7 @@ def hands(config: Config, state: str, now: int, *, dry_run: bool) -> Iterator[Ha
     with contextlib.ExitStack() as stack:
         if not dry_run:
             stack.enter_context(passes.locked(state, wait=True))
-        store = stack.enter_context(Store(state, reading=dry_run))
+        store = stack.enter_context(Store(state, copy=dry_run))
         yield Hands(config, store, protection, now, dry_run=dry_run)
 
 
@@ -107,6 +107,8 @@ class Hands:
         for host in hosts:
             known = known_as(self._config, host)
             ended = [each for each in known if self._store.end_bans(each, self._now)]
+            for each in known:
+                self._store.forget_ahead(each, self._now)
             unbanned += ended
             if over := bans_over(self._store, self._now, host):
                 still.append((host, tuple(sorted({ban.host for ban in over}))))

@@ -64,7 +64,7 @@ class Scanner:
             if repeats := self._repeats(line):
                 yield from repeats
                 continue
-            self.tail = line[:LONGEST_LINE]
+            self.tail = b"" if len(line) > LONGEST_LINE else line
             self._said = ()
             if len(line) > LONGEST_LINE:
                 self.long += 1

@@ -51,7 +51,7 @@ def moment(text: str) -> int:
 
 def common() -> Parser:
     """Give the options that stand before or after the verb."""
-    parser = Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    parser = Parser(prog="fw-guard", add_help=False, argument_default=argparse.SUPPRESS)
     group = parser.add_argument_group("options, before or after the verb")
     group.add_argument("-c", "--config", metavar="DIR", help="where fw-guard.toml lies")
     group.add_argument("--state", metavar="DIR", help="where the state is kept")
@@ -62,10 +62,18 @@ def common() -> Parser:
     group.add_argument("-q", "--quiet", action="store_true", help="say nothing but errors")
     group.add_argument("-v", "--verbose", action="store_true", help="say more")
     group.add_argument("--color", choices=("auto", "always", "never"), help="(auto)")
+    group.add_argument("--version", action="version", version=f"fw-guard {__version__}")
     group.add_argument("--now", metavar="TIME", type=moment, help="judge as at TIME (ISO 8601)")
     return parser
 
 
+TAKE_A_VALUE = {
+    "-m": "--reason",
+    "--reason": "--reason",
+    "-j": "--jail",
+    "--jail": "--jail",
+    "--for": "--for",
+}
 VERBS = {
     "run": "one pass: read what the logs gained, ban and unban",
     "status": "jails, hits, bans, and how far each log was read",
@@ -87,7 +95,6 @@ def parser() -> Parser:
         description="Bans hosts that knock too often: one short pass a minute, no daemon.",
         parents=[shared],
     )
-    top.add_argument("--version", action="version", version=f"fw-guard {__version__}")
     verbs = top.add_subparsers(dest="verb", metavar="VERB", required=True, parser_class=Parser)
     made = {
         verb: verbs.add_parser(verb, help=text, description=text, parents=[shared])
@@ -113,12 +120,26 @@ def parser() -> Parser:
     return top
 
 
+def joined(words: list[str]) -> list[str]:
+    """Join the options of verbs with their values, which may look like options themselves."""
+    found = []
+    rest = iter(words)
+    for word in rest:
+        if word == "--":
+            found += [word, *rest]
+        elif word in TAKE_A_VALUE and (value := next(rest, None)) is not None:
+            found.append(f"{TAKE_A_VALUE[word]}={value}")
+        else:
+            found.append(word)
+    return found
+
+
 def parse(words: list[str]) -> argparse.Namespace:
     """Read the command line; leave with 64 when it makes no sense."""
     reader = parser()
     # The shared options may stand between the others, where a parser of verbs would not look.
-    shared, rest = common().parse_known_args(words)
-    if rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "--version"):
+    shared, rest = common().parse_known_args(joined(words))
+    if rest and rest[0].startswith("-") and rest[0] not in ("-h", "--help", "--"):
         reader.error(f"unknown option {rest[0]}")
     options = reader.parse_args(rest)
     defaults = {

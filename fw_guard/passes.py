@@ -116,7 +116,7 @@ def run(
     with contextlib.ExitStack() as stack:
         if not dry_run:
             stack.enter_context(locked(state))
-        store = stack.enter_context(Store(state, reading=dry_run))
+        store = stack.enter_context(Store(state, copy=dry_run))
         protection = protection_of(config, run_command)
         figures = learn(config, store, protection, now)
         if not dry_run:

@@ -1,9 +1,16 @@
-"""The tables of the state. ``VERSION`` rises with every change to them.
+"""The tables of the state and their rows. ``VERSION`` rises with every released change to them.
 
 A ``host`` is what counts and is banned, an ``address`` one machine of it; both in their canonical
 text. Times are epoch seconds. ``log.reader`` is a filter in a jail. ``told`` is what an action was
-told that cannot list.
+told that cannot list. ``ban.ended`` is 1 when a ban was ended before its time.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from fw_guard.logs.reader import Position
 
 VERSION = 1
 SCHEMA = """
@@ -26,7 +33,8 @@ create table pair (
 ) without rowid;
 create table ban (
     jail text not null, host text not null, since integer not null, until integer,
-    hits integer not null, reason text not null, action text not null, primary key (jail, host)
+    hits integer not null, reason text not null, action text not null,
+    ended integer not null default 0, primary key (jail, host)
 ) without rowid;
 create index ban_host on ban (host);
 create table evidence (
@@ -43,3 +51,41 @@ create table told (
 ) without rowid;
 create table note (key text primary key, value text not null) without rowid;
 """
+
+
+class Ban(NamedTuple):
+    """A ban as it is kept. One whose ``until`` is past has ended; until None is for good.
+
+    ``action`` is what its jail used when it was made, empty when a person made it.
+    """
+
+    jail: str
+    host: str
+    since: int
+    until: int | None
+    hits: int
+    reason: str
+    action: str = ""
+
+
+class Evidence(NamedTuple):
+    """A line that led to a ban."""
+
+    time: int
+    filter: str
+    match: str
+    line: str
+
+
+class Log(NamedTuple):
+    """How far a log was read by ``reader``; ``last`` is the time of the last line that told
+    something, ``tail`` the last line that did not only say that one was repeated.
+
+    A reader is a filter in a jail: one that is broken for a while goes on where it stopped.
+    """
+
+    path: str
+    reader: str
+    position: Position
+    last: int | None
+    tail: bytes

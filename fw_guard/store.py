@@ -6,19 +6,22 @@ either happened or not. Addresses are the canonical texts of ``addresses``; time
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from fw_guard import engine
 from fw_guard.errors import GuardError
 from fw_guard.hits import Hit
 from fw_guard.hosts import PAIR_AGE, Span
 from fw_guard.logs.reader import Position
-from fw_guard.schema import SCHEMA, VERSION
+from fw_guard.schema import SCHEMA, VERSION, Ban, Evidence, Log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+
+__all__ = ("Ban", "Evidence", "Log", "Store", "StoreError", "make_directory")
 
 FILE = "state.db"
 LONGEST_TEXT = 2_000
@@ -36,44 +39,6 @@ class StoreError(GuardError):
         self.status = status
 
 
-class Ban(NamedTuple):
-    """A ban as it is kept. One whose ``until`` is past has ended; until None is for good.
-
-    ``action`` is what its jail used when it was made, empty when a person made it.
-    """
-
-    jail: str
-    host: str
-    since: int
-    until: int | None
-    hits: int
-    reason: str
-    action: str = ""
-
-
-class Evidence(NamedTuple):
-    """A line that led to a ban."""
-
-    time: int
-    filter: str
-    match: str
-    line: str
-
-
-class Log(NamedTuple):
-    """How far a log was read by ``reader``; ``last`` is the time of the last line that told
-    something, ``tail`` the last line that did not only say that one was repeated.
-
-    A reader is a filter in a jail: one that is broken for a while goes on where it stopped.
-    """
-
-    path: str
-    reader: str
-    position: Position
-    last: int | None
-    tail: bytes
-
-
 HIT_COLUMNS = ", ".join(Hit._fields)
 BAN_COLUMNS = ", ".join(Ban._fields)
 
@@ -81,11 +46,13 @@ BAN_COLUMNS = ", ".join(Ban._fields)
 class Store:
     """The open state. Use as a context manager; ``commit`` keeps, leaving without it forgets."""
 
-    def __init__(self, directory: str, *, reading: bool = False) -> None:
+    def __init__(self, directory: str, *, reading: bool = False, copy: bool = False) -> None:
         """Open or make the state in ``directory``; raise StoreError when that cannot be.
 
         For ``reading`` alone nothing is made, and where there is no state there is an empty one.
+        A ``copy`` is read into memory: what is said to it is said to nobody.
         """
+        reading = reading or copy
         self.path = os.path.join(directory, FILE)
         self._begin = "begin" if reading else "begin immediate"
         try:
@@ -95,6 +62,8 @@ class Store:
             if not reading:
                 make_directory(directory)
             self._db = sqlite3.connect(self.path, timeout=10, isolation_level=None)
+            if copy:
+                self._db = in_memory(self._db)
         except PermissionError as error:
             raise StoreError(f"{self.path}: {error.strerror}", os.EX_NOPERM) from None
         except (OSError, sqlite3.Error) as error:
@@ -135,6 +104,18 @@ class Store:
             self._db.execute(self._begin)
         except sqlite3.Error as error:
             raise StoreError(f"{self.path}: cannot be written: {error}") from None
+
+    @contextlib.contextmanager
+    def all_or_nothing(self) -> Iterator[None]:
+        """Take back all that is said within, when it ends in an error."""
+        self._db.execute("savepoint part")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback to part")
+            raise
+        finally:
+            self._db.execute("release part")
 
     # logs
 
@@ -180,8 +161,9 @@ class Store:
     def told_of(self, jail: str, host: str) -> list[engine.Hit]:
         """Give what the engine needs of the failures of a host in a jail, in the order of time."""
         rows = self._db.execute(
-            "select time, weight, times, filter || '/' || match, pid from hit"
-            " where jail = ? and host = ? and kind = 'failure' order by time, id",
+            "select time, weight, sum(times), filter || '/' || match, pid from hit"
+            " where jail = ? and host = ? and kind = 'failure'"
+            " group by time, filter, match, pid, weight order by time, min(id)",
             (jail, host),
         )
         return [engine.Hit(*row) for row in rows]
@@ -298,10 +280,10 @@ class Store:
         return [Ban(*row) for row in rows]
 
     def ended(self, after: int, now: int) -> list[Ban]:
-        """Give the bans whose time ended after ``after`` and up to ``now``."""
+        """Give the bans that ran out after ``after`` and up to ``now``, not those ended before."""
         rows = self._db.execute(
             f"select {BAN_COLUMNS} from ban where until > ? and until <= ? and since <= ?"
-            " order by until, host, jail",
+            " and not ended order by until, host, jail",
             (after, now, after),
         )
         return [Ban(*row) for row in rows]
@@ -327,10 +309,14 @@ class Store:
     def end_bans(self, host: str, now: int, jail: str | None = None) -> int:
         """End the bans of a host in every jail, or in one; give how many were in force."""
         return self._db.execute(
-            "update ban set until = ? where host = ? and jail = coalesce(?, jail)"
+            "update ban set until = ?, ended = 1 where host = ? and jail = coalesce(?, jail)"
             " and (until is null or until > ?)",
             (now, host, jail, now),
         ).rowcount
+
+    def forget_ahead(self, host: str, now: int) -> None:
+        """Forget the hits of a host that are dated after ``now``: a pardon is for them too."""
+        self._db.execute("delete from hit where host = ? and time > ?", (host, now))
 
     def evidence(self, jail: str, host: str) -> list[Evidence]:
         """Give the lines that led to the newest ban of a host in a jail."""
@@ -375,6 +361,14 @@ class Store:
         self._db.execute("delete from note where key = ?", (key,))
         if value:
             self._db.execute("insert into note values (?, ?)", (key, value))
+
+
+def in_memory(state: sqlite3.Connection) -> sqlite3.Connection:
+    """Give a copy of a state that nobody else sees, and close it."""
+    copied = sqlite3.connect(":memory:", isolation_level=None)
+    with contextlib.closing(state):
+        state.backup(copied)
+    return copied
 
 
 def exists(path: str) -> bool:

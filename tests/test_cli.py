@@ -351,6 +351,22 @@ def test_options_stand_between_the_words_too(knocking: Guard) -> None:
     assert knocking.run("status", "--jso").returncode == os.EX_USAGE
 
 
+def test_the_value_of_an_option_may_look_like_one(knocking: Guard) -> None:
+    assert knocking.run("ban", "203.0.113.7", "-m", "--dry-run").returncode == 0
+    assert knocking.bans()["203.0.113.7"]["reason"] == "--dry-run"
+    assert knocking.run("run", "--version").stdout.startswith("fw-guard 0.")
+    assert knocking.run("--cofnig").stderr.startswith("fw-guard: unknown option --cofnig")
+
+
+def test_check_of_a_file_that_is_not_there_is_a_fault(knocking: Guard) -> None:
+    (knocking.etc / "jails").mkdir()
+    for name in ("jails/nope.toml", "nope.toml", "fw-guard.tom"):
+        done = knocking.run("check", str(knocking.etc / name), str(FOUNDING.parent.parent))
+        assert done.returncode == os.EX_DATAERR
+        assert f"{name}: cannot be read: No such file" in done.stderr
+        assert "Is a directory" in done.stderr
+
+
 def test_try_counts_the_lines_of_all_its_logs(guard: Guard) -> None:
     logs = [str(FOUNDING / name) for name in ("refused.log", "login-names.log")]
     assert guard.run("try", "sshd", *logs).stderr == "19 of 33 lines matched by sshd\n"

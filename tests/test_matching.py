@@ -188,3 +188,14 @@ def test_the_last_line_proper_is_remembered_through_repeats() -> None:
         attempts += sum(hit.times for hit in scanner.hits(text))
         tail = scanner.tail
     assert attempts == 6
+
+
+def test_a_line_too_long_to_be_read_is_not_read_as_its_beginning_when_it_is_repeated() -> None:
+    jails = [jail("a", "sshd")]
+    planted = b"Failed password for x from 198.51.100.9 port 22 ssh2"
+    start = b"2026-03-04T03:12:00Z gw sshd[1]: "
+    long = (start + planted).ljust(9000) + b" from 203.0.113.7 port 4711 ssh2\n"
+    first = Scanner(jails, Clock(NOW).epoch, Names())
+    assert list(first.hits(long)) == []
+    second = Scanner(jails, Clock(NOW).epoch, Names(), first.tail)
+    assert list(second.hits(b"2026-03-04T03:13:00Z gw last message repeated 5 times\n")) == []

@@ -12,6 +12,7 @@ import pytest
 
 from fw_guard import applying, config, passes, places
 from fw_guard.firewall import FirewallError, MissingToolError, Result
+from fw_guard.logs.reader import LogError, Source
 from fw_guard.store import Store
 from tests.fakes.ipfw import FakeIpfw
 from tests.fakes.pf import FakePf
@@ -437,12 +438,90 @@ def test_a_file_of_two_names_is_one_log(pf: tuple[Machine, FakePf], tmp_path: Pa
     assert machine.run().gathered.hits == 2
 
 
-def test_a_line_dated_ahead_counts_as_of_now(pf: tuple[Machine, FakePf]) -> None:
+def test_a_line_dated_a_little_ahead_counts_as_of_now(pf: tuple[Machine, FakePf]) -> None:
     machine, fake = pf
-    machine.attempts(ATTACKER, 3, ago=-7200)
+    machine.attempts(ATTACKER, 3, ago=-300)
     (ban,) = machine.run().banned
     assert (ban.since, ban.until) == (NOW, NOW + 3600)
     assert fake.blocks(ATTACKER)
+
+
+def test_lines_dated_hours_ahead_keep_their_distances(pf: tuple[Machine, FakePf]) -> None:
+    machine, _ = pf
+    for hour in range(1, 8):
+        machine.attempts(ATTACKER, 1, ago=-3600 * hour, pid=1000 + hour)
+    assert machine.run().banned == []
+
+
+def test_a_pardon_is_for_lines_dated_ahead_too(pf: tuple[Machine, FakePf]) -> None:
+    machine, fake = pf
+    machine.attempts(ATTACKER, 3, ago=-3600)
+    assert machine.run().banned
+    with Store(str(machine.state)) as store:
+        store.end_bans(ATTACKER, machine.now)
+        store.forget_ahead(ATTACKER, machine.now)
+        store.commit()
+    figures = machine.run()
+    assert (figures.banned, figures.unbanned) == ([], [])
+    assert not fake.blocks(ATTACKER)
+
+
+def test_a_log_that_fails_on_the_way_is_read_again_whole(
+    pf: tuple[Machine, FakePf], mocker: MockerFixture
+) -> None:
+    machine, fake = pf
+    machine.run()
+    machine.attempts(NEIGHBOUR, 1)
+    machine.attempts(ATTACKER, 6000, pid=2000)
+    whole = Source._read
+    calls = 0
+
+    def fails(source: Source, at: int, size: int) -> bytes:
+        nonlocal calls
+        calls += 1
+        if calls > 2:
+            raise LogError(source.path, "cannot be read: Input/output error")
+        return whole(source, at, size)
+
+    broken = mocker.patch.object(Source, "_read", autospec=True, side_effect=fails)
+    figures = machine.run()
+    assert figures.troubles == [
+        (os.EX_NOINPUT, f"{machine.log}: cannot be read: Input/output error")
+    ]
+    assert not fake.blocks(ATTACKER)
+    broken.side_effect = whole
+    assert machine.run().gathered.hits == 6001
+    with Store(str(machine.state), reading=True) as store:
+        assert len(store.hits("sshd", NEIGHBOUR)) == 1
+
+
+def test_copytruncate_under_a_glob_counts_each_line_once(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, fake = pf
+    path = tmp_path / "fw-guard.toml"
+    path.write_text(path.read_text().replace("auth.log", "auth.log*"))
+    machine.config = config.load(str(tmp_path))
+    machine.attempts(ATTACKER, 1)
+    machine.run()
+    machine.attempts(ATTACKER, 1, pid=1100)
+    shutil.copy(machine.log, tmp_path / "auth.log.1")
+    machine.log.write_text("")
+    machine.attempts(NEIGHBOUR, 1, pid=1200)
+    assert [machine.run().gathered.lines for _ in range(3)] == [2, 0, 0]
+    assert not fake.blocks(ATTACKER)
+
+
+def test_a_dry_run_is_in_nobody_s_way(pf: tuple[Machine, FakePf]) -> None:
+    machine, _ = pf
+    machine.run()
+    before = sorted(path.name for path in machine.state.iterdir())
+    machine.attempts(ATTACKER, 3)
+    with Store(str(machine.state)) as writer:
+        assert machine.run(dry_run=True).banned
+        writer.commit()
+    assert sorted(path.name for path in machine.state.iterdir()) == before
+    assert machine.run().banned
 
 
 def test_a_flood_is_kept_block_by_block(pf: tuple[Machine, FakePf], mocker: MockerFixture) -> None:
