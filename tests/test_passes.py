@@ -546,3 +546,32 @@ def test_translated_ipv4_hosts_are_each_a_host_of_their_own(pf: tuple[Machine, F
         machine.attempts(f"64:ff9b::c633:640{last}", 2, pid=1000 + 10 * last)
     machine.attempts("64:ff9b::c633:6409", 3, pid=2000)
     assert [ban.host for ban in machine.run().banned] == ["64:ff9b::c633:6409"]
+
+
+def test_an_action_that_cannot_list_is_told_anew_after_it_was_torn_down(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, _ = pf
+    path = tmp_path / "fw-guard.toml"
+    text = path.read_text()
+    machine.attempts(ATTACKER, 3)
+    said: list[str] = []
+
+    def run_with(action: str) -> list[str]:
+        path.write_text(text.replace('"pf"', f'"{action}"'))
+        machine.config = config.load(str(tmp_path))
+        said.clear()
+        passes.run(
+            machine.config,
+            str(machine.state),
+            machine.now,
+            dry_run=False,
+            say=said.append,
+            run_command=machine.run_command,
+        )
+        return list(said)
+
+    assert run_with("preview") == [f"ban {ATTACKER} for 3590s\n"]
+    assert run_with("preview") == []
+    run_with("pf")
+    assert run_with("preview") == [f"ban {ATTACKER} for 3590s\n"]
