@@ -178,7 +178,7 @@ def change_view(answer: Answer, now: int, done: str) -> Iterator[str]:
 def run_view(answer: Answer) -> Iterator[str]:
     """Give what a pass did, for ``run --verbose``."""
     lines, logs, hits = (answer[key] for key in ("lines", "logs", "hits"))
-    yield f"{count(lines, 'new line')} in {count(logs, 'log')}, {hits} matched"
+    yield f"{count(lines, 'new line')} in {count(logs, 'log')}, {count(hits, 'hit')} kept"
     if answer["undated"]:
         undated = count(answer["undated"], "matched line")
         yield f"{undated} with no valid time, or one more than a day ahead: is the clock right?"

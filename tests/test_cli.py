@@ -107,7 +107,7 @@ def test_a_dry_run_shows_the_exact_batch_of_a_firewall_that_is_not_installed(
 
 def test_verbose_says_what_was_done(knocking: Guard) -> None:
     said = knocking.run("run", "-v").stdout
-    assert "16 new lines in 1 log, 10 matched" in said
+    assert "16 new lines in 1 log, 10 hits kept" in said
     assert f"ban {ATTACKER} by knocking until 2017-02-07 05:41:14 +0900" in said
 
 

@@ -261,7 +261,7 @@ def test_a_pass_says_what_it_did() -> None:
         held=[{"jail": "sshd", "address": "192.0.2.10", "reason": "it logged in before"}],
     )
     assert list(views.run_view(answer)) == [
-        "2 new lines in 1 log, 1 matched",
+        "2 new lines in 1 log, 1 hit kept",
         "1 matched line with no valid time, or one more than a day ahead: is the clock right?",
         "3 lines too long to be read",
         "ban 192.0.2.7 by sshd until 2017-02-07 13:00:00 +0900: 5 hits in 9s, limit 5 in 10m",
