@@ -57,7 +57,7 @@ def test_each_form_of_stamp_and_host_is_passed_over(before: bytes, stamp: bytes)
         (b"sshd[12]:", b"sshd", b"12"),
         (b"inetd[12]:", b"inetd", b"12"),
         (b"/usr/sbin/cron[1]:", b"/usr/sbin/cron", b"1"),
-        (b"sshd(pam_unix)[19939]:", b"sshd(pam_unix)", b"19939"),
+        (b"sshd(pam_unix)[812]:", b"sshd(pam_unix)", b"812"),
         (b"postfix/smtpd[4]:", b"postfix/smtpd", b"4"),
         (b"gdm-password][1234]:", b"gdm-password]", b"1234"),
         (b"sshd-session[7]:", b"sshd-session", b"7"),
