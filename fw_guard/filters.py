@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 KINDS = ("failure", "success", "pair")
 HOST_TYPES = ("host", "addr")
-NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 LONGEST_LINE = 8192
 
 
@@ -139,7 +138,7 @@ def read(document: Document) -> Filter:
     """Read a filter from ``document``, noting faults there; the samples too are tried."""
     root = document.root
     name = os.path.basename(document.path).removesuffix(".toml")
-    if not NAME.fullmatch(name):
+    if not places.NAME.fullmatch(name):
         root.fault(None, f"a filter cannot be named {name!r}; expected a-z 0-9 . _ -")
     title = root.text("title", required=True)
     service = root.text("service", required=True)
@@ -252,7 +251,7 @@ def value_test(
 def read_list(table: Table, key: str, word: str, path: str) -> list[bytes]:
     """Give the regexes of the globs of ``@name``: a list beside the filter, or a shipped one."""
     name = word.removeprefix("@")
-    if not NAME.fullmatch(name):
+    if not places.NAME.fullmatch(name):
         table.fault(key, f"no list can be named {name!r}; expected a-z 0-9 . _ -")
         return []
     for directory in (os.path.dirname(path), places.shipped("filters")):
@@ -339,12 +338,12 @@ def shown(fields: dict[str, bytes], key: str) -> str | None:
 def nearest(found: Filter, line: bytes) -> str:
     """Show how far each pattern of a filter got in ``line``, best first."""
     header = headers.header(found.format)(line)
-    shown = "      " + printable(decoded(line))
+    text = "      " + printable(decoded(line))
     if header is None:
-        return f"{shown}\n      the line has no {found.format} header"
+        return f"{text}\n      the line has no {found.format} header"
     if not found.wants(header.program):
         program = printable(decoded(header.program))
-        return f"{shown}\n      program {program!r} is not one of the filter's `program`"
+        return f"{text}\n      program {program!r} is not one of the filter's `program`"
     message = line[header.start :]
     rows = []
     for match in found.matches:
@@ -354,7 +353,7 @@ def nearest(found: Filter, line: bytes) -> str:
             else:
                 offset, wanted = matched_up_to(source, message)
                 rows.append((offset, match.name, wanted))
-    return shown + "".join(
+    return text + "".join(
         f"\n      {'':{len(printable(decoded(line[: header.start + offset])))}}"
         f"^ {name} matched up to here; expected {wanted}"
         for offset, name, wanted in sorted(rows, reverse=True)[:5]

@@ -97,18 +97,23 @@ def follow(
     """
     positions = dict(known)
     at = {identity(path): path for path in wanted}
+    reads = {
+        path: {reader_of(jail, each) for jail in jails for each in jail.filters}
+        for path, jails in wanted.items()
+    }
     for (path, name), log in known.items():
         now_at = at.get(file_of(log))
         if now_at is None or now_at == path or identity(path) == file_of(log):
             continue
-        if any(name == reader_of(jail, f) for jail in wanted[now_at] for f in jail.filters):
+        if name in reads[now_at]:
             there = known.get((now_at, name))
             if there is None or file_of(there) != file_of(log):
                 positions[now_at, name] = log
             if positions.get((path, name)) is log:
                 del positions[path, name]
     for (path, name), log in known.items():
-        copy = copy_of(path, log, [each for each in wanted if (each, name) not in positions])
+        unread = [each for each in wanted if name in reads[each] and (each, name) not in positions]
+        copy = copy_of(path, log, unread)
         if copy is not None and positions.get((path, name)) is log:
             positions[copy[0], name] = log._replace(path=copy[0], position=copy[1])
             del positions[path, name]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from fw_guard import addresses
 from fw_guard.filters import LONGEST_LINE, host_of
-from fw_guard.hits import SUCCESS, Hit
+from fw_guard.hits import Hit
 from fw_guard.logs import headers
 from fw_guard.text import decoded
 
@@ -150,7 +150,7 @@ class Scanner:
             time=time,
             weight=reading.match.weight,
             times=reading.times * number(fields, "times", 1),
-            kind=SUCCESS if reading.match.kind == SUCCESS else "failure",
+            kind=reading.match.kind,
             filter=found.name,
             match=reading.match.name,
             pid=reading.header.pid.decode("ascii", "replace"),

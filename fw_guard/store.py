@@ -107,15 +107,20 @@ class Store:
 
     @contextlib.contextmanager
     def all_or_nothing(self) -> Iterator[None]:
-        """Take back all that is said within, when it ends in an error."""
+        """Take back all that is said within, when it ends in an error that is not the state's own.
+
+        A full disk may have taken back the whole transaction already, and leaving will anyway.
+        """
         self._db.execute("savepoint part")
         try:
             yield
+        except sqlite3.Error:
+            raise
         except BaseException:
             self._db.execute("rollback to part")
-            raise
-        finally:
             self._db.execute("release part")
+            raise
+        self._db.execute("release part")
 
     # logs
 

@@ -67,6 +67,14 @@ class Machine:
         done = self.programs.run(argv, stdin)
         return Result(done.code, done.out, done.err)
 
+    def change(self, old: str, new: str) -> None:
+        """Change the owner's fw-guard.toml and read it again."""
+        path = self.log.parent / "fw-guard.toml"
+        text = path.read_text()
+        assert old in text
+        path.write_text(text.replace(old, new))
+        self.config = config.load(str(path.parent))
+
     def run(self, *, dry_run: bool = False) -> Figures:
         """One pass."""
         return passes.run(
@@ -247,14 +255,10 @@ def test_a_broken_jail_keeps_its_hits(pf: tuple[Machine, FakePf], tmp_path: Path
     machine, fake = pf
     machine.attempts(ATTACKER, 2)
     machine.run()
-    path = tmp_path / "fw-guard.toml"
-    sound = path.read_text()
-    path.write_text(sound.replace("[jail.sshd]", "[jail.sshd]\nmaxretrie = 3"))
-    machine.config = config.load(str(tmp_path))
+    machine.change("[jail.sshd]", "[jail.sshd]\nmaxretrie = 3")
     assert machine.config.jails == ()
     machine.run()
-    path.write_text(sound)
-    machine.config = config.load(str(tmp_path))
+    machine.change("\nmaxretrie = 3", "")
     machine.attempts(ATTACKER, 1, pid=1100)
     machine.run()
     assert fake.blocks(ATTACKER)
@@ -331,9 +335,7 @@ def test_a_fault_in_the_defaults_leaves_the_firewall_as_it_is(
     machine, fake = pf
     machine.attempts(ATTACKER, 3)
     machine.run()
-    path = tmp_path / "fw-guard.toml"
-    path.write_text('bantim = "1h"\n' + path.read_text())
-    machine.config = config.load(str(tmp_path))
+    machine.change("[jail.sshd]", 'bantim = "1h"\n[jail.sshd]')
     assert not machine.config.sound
     machine.changes()
     machine.run()
@@ -397,9 +399,7 @@ def test_a_glob_that_takes_in_rotated_files_counts_each_line_once(
     pf: tuple[Machine, FakePf], tmp_path: Path
 ) -> None:
     machine, fake = pf
-    path = tmp_path / "fw-guard.toml"
-    path.write_text(path.read_text().replace("auth.log", "auth.log*"))
-    machine.config = config.load(str(tmp_path))
+    machine.change("auth.log", "auth.log*")
     machine.attempts(ATTACKER, 1)
     assert machine.run().gathered.lines == 1
     machine.attempts(ATTACKER, 1, pid=1100)
@@ -416,9 +416,7 @@ def test_a_rotated_file_is_read_once_also_before_its_successor_is_there(
     pf: tuple[Machine, FakePf], tmp_path: Path
 ) -> None:
     machine, _ = pf
-    path = tmp_path / "fw-guard.toml"
-    path.write_text(path.read_text().replace("auth.log", "auth.log*"))
-    machine.config = config.load(str(tmp_path))
+    machine.change("auth.log", "auth.log*")
     machine.attempts(ATTACKER, 1)
     machine.run()
     machine.attempts(ATTACKER, 1, pid=1100)
@@ -431,9 +429,7 @@ def test_a_rotated_file_is_read_once_also_before_its_successor_is_there(
 def test_a_file_of_two_names_is_one_log(pf: tuple[Machine, FakePf], tmp_path: Path) -> None:
     machine, _ = pf
     (tmp_path / "other.log").symlink_to(machine.log)
-    path = tmp_path / "fw-guard.toml"
-    path.write_text(path.read_text().replace('logs = ["', f'logs = ["{tmp_path}/other.log", "'))
-    machine.config = config.load(str(tmp_path))
+    machine.change('logs = ["', f'logs = ["{tmp_path}/other.log", "')
     machine.attempts(ATTACKER, 2)
     assert machine.run().gathered.hits == 2
 
@@ -499,9 +495,7 @@ def test_copytruncate_under_a_glob_counts_each_line_once(
     pf: tuple[Machine, FakePf], tmp_path: Path
 ) -> None:
     machine, fake = pf
-    path = tmp_path / "fw-guard.toml"
-    path.write_text(path.read_text().replace("auth.log", "auth.log*"))
-    machine.config = config.load(str(tmp_path))
+    machine.change("auth.log", "auth.log*")
     machine.attempts(ATTACKER, 1)
     machine.run()
     machine.attempts(ATTACKER, 1, pid=1100)
@@ -510,6 +504,25 @@ def test_copytruncate_under_a_glob_counts_each_line_once(
     machine.attempts(NEIGHBOUR, 1, pid=1200)
     assert [machine.run().gathered.lines for _ in range(3)] == [2, 0, 0]
     assert not fake.blocks(ATTACKER)
+
+
+def test_a_copy_that_another_jail_reads_takes_no_line_from_this_one(
+    pf: tuple[Machine, FakePf], tmp_path: Path
+) -> None:
+    machine, fake = pf
+    other = f'[jail.other]\nfilter = "inetd"\nlogs = ["{machine.log}*"]\n'
+    machine.change("[jail.sshd]", f"{other}[jail.sshd]")
+    machine.attempts(ATTACKER, 2)
+    machine.run()
+    machine.attempts(ATTACKER, 1, pid=1100)
+    shutil.copy(machine.log, tmp_path / "auth.log.1")
+    machine.log.write_text("")
+    machine.attempts(NEIGHBOUR, 1, pid=1200)
+    machine.run()
+    assert fake.blocks(ATTACKER)
+    with Store(str(machine.state), reading=True) as store:
+        assert len(store.hits("sshd", ATTACKER)) == 3
+        assert len(store.hits("sshd", NEIGHBOUR)) == 1
 
 
 def test_a_dry_run_is_in_nobody_s_way(pf: tuple[Machine, FakePf]) -> None:

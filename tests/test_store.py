@@ -9,7 +9,7 @@ import pytest
 
 from fw_guard.hits import Hit
 from fw_guard.logs.reader import Position
-from fw_guard.store import Ban, Evidence, Log, Store
+from fw_guard.store import Ban, Evidence, Log, Store, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -293,3 +293,39 @@ def test_pruning_the_rest_keeps_exactly_what_can_still_be_asked_for(store: Store
     assert store.evidence("gone", HOST) == [line]
     assert store.evidence("sshd", OTHER) == []
     assert [host for _, host, _, _ in store.held()] == ["192.0.2.8"]
+
+
+def fill(place: str) -> None:
+    """Keep more within a part than the disk takes."""
+    with Store(place) as store:
+        store._db.execute("pragma max_page_count = 40")
+        with store.all_or_nothing():
+            store.add_hits(hit(line="x" * 1000) for _ in range(1000))
+
+
+def test_a_disk_that_fills_within_a_part_is_called_full(place: str) -> None:
+    with Store(place) as store:
+        store.commit()
+    with pytest.raises(StoreError, match="database or disk is full"):
+        fill(place)
+    with Store(place, reading=True) as store:
+        assert store.hits("sshd", HOST) == []
+
+
+def keep_in_vain(store: Store) -> None:
+    """Keep hits within a part that fails."""
+    with store.all_or_nothing():
+        store.add_hits([hit(), hit()])
+        raise KeyError
+
+
+def test_a_part_that_fails_is_taken_back_and_the_rest_is_kept(place: str) -> None:
+    with Store(place) as store:
+        store.add_hits([hit()])
+        with pytest.raises(KeyError):
+            keep_in_vain(store)
+        with store.all_or_nothing():
+            store.add_hits([hit()])
+        store.commit()
+    with Store(place, reading=True) as store:
+        assert len(store.hits("sshd", HOST)) == 2
