@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from fw_guard import actions, config, filters, places
+from fw_guard import actions, config, filterfiles, places
 from fw_guard.faults import Fault, FaultsError, in_order
 from fw_guard.logs import reader
 from fw_guard.logs.reader import LogError
@@ -119,7 +119,7 @@ def check_file(kind: str, path: str, directory: str, *, trusted: bool) -> tuple[
         if kind == "action":
             actions.load(path, trusted=trusted)
             return ()
-        filters.load(path, trusted=trusted)
+        filterfiles.load(path, trusted=trusted)
         document = open_document(path, trusted=trusted)
         config.read_own_jail(document, config.DEFAULTS, directory)
         document.check()

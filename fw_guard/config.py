@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from fw_guard import addresses, durations, filters, places
+from fw_guard import addresses, durations, filterfiles, places
 from fw_guard.errors import GuardError
 from fw_guard.faults import Fault, FaultsError, in_order
 from fw_guard.hits import MANUAL
@@ -233,7 +233,7 @@ class Loader:
         """Read a filter once; note its faults."""
         if name not in self.filters:
             try:
-                self.filters[name] = filters.load(path, trusted=trusted)
+                self.filters[name] = filterfiles.load(path, trusted=trusted)
             except FaultsError as error:
                 self.filters[name] = None
                 self.filter_faults.extend(error.faults)

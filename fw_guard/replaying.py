@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from fw_guard import engine, filters, places
+from fw_guard import engine, filterfiles, places
 from fw_guard.config import DEFAULTS
 from fw_guard.faults import Fault, FaultsError
 from fw_guard.filters import LONGEST_LINE
@@ -37,14 +37,14 @@ ORDER = ("hit", "unban", "ban", "held")
 def filter_named(asked: str, directory: str) -> Filter:
     """Give the filter of that name, the owner's or the shipped one, or of that file."""
     if "/" in asked or asked.endswith(".toml"):
-        return filters.load(asked, trusted=True)
+        return filterfiles.load(asked, trusted=True)
     try:
         path, _ = places.find("filters", asked, directory)
     except FileNotFoundError as error:
         known = places.names("filters", directory)
         said = f"no such filter{meant(asked, known)}; expected {listed(known)}, or a file"
         raise FaultsError((Fault(asked, 0, 0, said),)) from error
-    return filters.load(path, trusted=True)
+    return filterfiles.load(path, trusted=True)
 
 
 class Trial:

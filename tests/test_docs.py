@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fw_guard import config, filters, options
+from fw_guard import config, filterfiles, options
 from fw_guard.patterns.fields import TYPES
 from fw_guard.places import files as file_names
 from fw_guard.places import shipped
@@ -83,7 +83,7 @@ def test_every_shipped_sample_uses_documentation_addresses_or_the_founding_lines
     )
     address = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
     for path in file_names(shipped("filters")):
-        found = filters.load(path, trusted=True)
+        found = filterfiles.load(path, trusted=True)
         for sample in found.samples:
             for text in address.findall(sample.line):
                 assert documented.match(text) or text == "121.101.74.175", (path, text)

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fw_guard import filters, places
+from fw_guard import filterfiles, places
 from fw_guard.faults import FaultsError
+from fw_guard.filters import Filter
 from fw_guard.places import files as file_names
 from fw_guard.tomlfile import Document
 
@@ -32,7 +33,7 @@ match = false
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: Path(path).stem)
 def test_a_shipped_filter_reads_its_samples(path: str) -> None:
-    found = filters.load(path, trusted=True)
+    found = filterfiles.load(path, trusted=True)
     assert found.samples
     assert found.technique.startswith("T")
 
@@ -45,7 +46,7 @@ def faults(text: str, name: str = "mine.toml") -> str:
     """Give the rendered faults of a filter text, empty when it has none."""
     try:
         document = Document(name, text)
-        filters.read(document)
+        filterfiles.read(document)
         document.check()
     except FaultsError as error:
         return str(error)
@@ -122,10 +123,10 @@ def test_a_program_may_be_a_glob() -> None:
     assert "is not one of the filter's `program`" in faults(text.replace("mine-auth", "yours"))
 
 
-def one(text: str) -> filters.Filter:
+def one(text: str) -> Filter:
     """Give the filter of a sound text."""
     document = Document("mine.toml", text)
-    found = filters.read(document)
+    found = filterfiles.read(document)
     document.check()
     return found
 
@@ -140,7 +141,7 @@ def test_where_narrows_by_equality_by_number_by_any_of_a_list_and_by_globs(tmp_p
         "[[sample]]\nline = 'Mar  4 03:12:55 gw x: 192.0.2.7 /exact 403 yes'\nhost = '192.0.2.7'\n"
         "[[sample]]\nline = 'Mar  4 03:12:55 gw x: 192.0.2.7 /exact 200 yes'\nmatch = false\n"
     )
-    found = filters.load(str(tmp_path / "mine.toml"))
+    found = filterfiles.load(str(tmp_path / "mine.toml"))
 
     def reads(message: str) -> bool:
         return found.read(b"Mar  4 03:12:55 gw x: " + message.encode()) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from fw_guard import filters, places
+from fw_guard import filterfiles, places
 from fw_guard.config import DEFAULTS, Jail
 from fw_guard.hits import FAILURE, SUCCESS, Hit
 from fw_guard.hosts import Names
@@ -17,7 +17,9 @@ NOW = 1_772_600_000
 def jail(name: str, *filter_names: str, prefix6: int = 64) -> Jail:
     """A jail of shipped filters."""
     shipped = places.shipped("filters")
-    loaded = tuple(filters.load(f"{shipped}/{each}.toml", trusted=True) for each in filter_names)
+    loaded = tuple(
+        filterfiles.load(f"{shipped}/{each}.toml", trusted=True) for each in filter_names
+    )
     return replace(DEFAULTS, name=name, filters=loaded, prefix6=prefix6)
 
 

@@ -22,7 +22,7 @@ ORDER = (
     *("patterns.grammar", "patterns.compile", "patterns.nearly"),
     *("logs.__init__", "logs.headers", "logs.clock", "logs.reader"),
     *("engine", "listings", "templates", "actions", "firewall"),
-    *("filters", "config", "judging", "matching", "schema", "store"),
+    *("filters", "samples", "filterfiles", "config", "judging", "matching", "schema", "store"),
     *("answers", "views", "gathering", "applying", "passes", "manual", "replaying", "checking"),
     *("options", "cli", "__main__"),
 )

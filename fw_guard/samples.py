@@ -1,0 +1,109 @@
+"""The samples of a filter file: lines that it must read as they say, or must leave alone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fw_guard.filters import Sample, host_of
+from fw_guard.logs import headers
+from fw_guard.patterns.nearly import matched_up_to
+from fw_guard.text import decoded, printable
+from fw_guard.tomlfile import listed
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from fw_guard.faults import Fault
+    from fw_guard.filters import Filter
+    from fw_guard.tomlfile import Document, Table
+
+
+def read_samples(root: Table) -> Iterator[Sample]:
+    """Give the ``[[sample]]`` tables; every key beside ``line`` and ``match`` names a field."""
+    for index, table in enumerate(root.tables("sample")):
+        line = table.text("line", required=True)
+        match = table.get("match")
+        if match is not None and not isinstance(match, (bool, str)):
+            table.fault("match", "`match` is neither false nor the name of a [[match]]")
+        keys = [key for key in table.values if key not in ("line", "match")]
+        fields = tuple((key, table.text(key)) for key in keys)
+        if match is not False and "host" not in keys:
+            table.fault(None, "a sample that matches says whom; expected `host`")
+        if match is False and keys:
+            table.fault(keys[0], f"a sample that must not match has no `{keys[0]}`")
+        yield Sample(line, True if match is None else match, fields, index)
+
+
+def check_samples(found: Filter, document: Document) -> list[Fault]:
+    """Try the samples; give a fault for each that is not read as it says."""
+    faults: list[Fault] = []
+
+    def fault(sample: Sample | None, message: str, detail: str = "") -> None:
+        place = document.place(("sample", sample.index, "line") if sample else ())
+        faults.append(document.fault_at(place, message, detail))
+
+    if not any(sample.match is not False for sample in found.samples):
+        fault(None, "no sample that must match; expected a [[sample]] with `line` and `host`")
+    if not any(sample.match is False for sample in found.samples):
+        fault(None, "no sample that must not match; expected a [[sample]] with `match = false`")
+    names = [match.name for match in found.matches]
+    read_by = set()
+    for sample in found.samples:
+        reading = found.read(sample.line.encode())
+        if isinstance(sample.match, str) and sample.match not in names:
+            fault(sample, f"no match is named {sample.match!r}; expected {listed(names)}")
+        elif sample.match is False and reading is not None:
+            host = shown(reading.fields, "host")
+            fault(sample, f"must not match, but {reading.match.name!r} reads host {host!r}")
+        elif sample.match is not False and reading is None:
+            fault(sample, "is not matched", nearest(found, sample.line.encode()))
+        elif reading is not None:
+            read_by.add(reading.match.name)
+            if isinstance(sample.match, str) and reading.match.name != sample.match:
+                fault(sample, f"is read by {reading.match.name!r}; expected {sample.match!r}")
+            for key, value in sample.fields:
+                got = shown(reading.fields, key)
+                if got != value:
+                    fault(sample, f"`{key}` is read as {got!r}; expected {value!r}")
+    faults.extend(
+        document.fault_at(
+            document.place(("match", index)),
+            f"no sample is read by match {match.name!r}; expected one for every [[match]]",
+        )
+        for index, match in enumerate(found.matches)
+        if match.name not in read_by
+    )
+    return faults
+
+
+def shown(fields: dict[str, bytes], key: str) -> str | None:
+    """Give a field as a sample states it; the host in its canonical form."""
+    if key == "host":
+        address, name = host_of(fields) or (None, None)
+        return address or name
+    return decoded(fields[key]) if key in fields else None
+
+
+def nearest(found: Filter, line: bytes) -> str:
+    """Show how far each pattern of a filter got in ``line``, best first."""
+    header = headers.header(found.format)(line)
+    text = "      " + printable(decoded(line))
+    if header is None:
+        return f"{text}\n      the line has no {found.format} header"
+    if not found.wants(header.program):
+        program = printable(decoded(header.program))
+        return f"{text}\n      program {program!r} is not one of the filter's `program`"
+    message = line[header.start :]
+    rows = []
+    for match in found.matches:
+        for source, pattern in zip(match.sources, match.patterns, strict=True):
+            if pattern.match(message) is not None:
+                rows.append((len(message), match.name, "the fields to pass `where`"))
+            else:
+                offset, wanted = matched_up_to(source, message)
+                rows.append((offset, match.name, wanted))
+    return text + "".join(
+        f"\n      {'':{len(printable(decoded(line[: header.start + offset])))}}"
+        f"^ {name} matched up to here; expected {wanted}"
+        for offset, name, wanted in sorted(rows, reverse=True)[:5]
+    )
