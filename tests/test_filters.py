@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fw_guard import filterfiles, places
 from fw_guard.faults import FaultsError
-from fw_guard.filters import Filter
 from fw_guard.places import files as file_names
 from fw_guard.tomlfile import Document
+
+if TYPE_CHECKING:
+    from fw_guard.filters import Filter
 
 SHIPPED = file_names(places.shipped("filters"))
 HEAD = """\
