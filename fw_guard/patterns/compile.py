@@ -2,7 +2,8 @@
 
 Text stands for itself in UTF-8, a run of blanks for any run of blanks and tabs. Branches are tried
 in their order, and what may be absent is first looked for. The regular expression covers the whole
-message; blanks and carriage returns at the message's end do not count.
+message. Blanks and carriage returns at the message's end do not count: ``canonical`` makes them one
+blank, which the pattern may end with, as in ``rhost={host} {?user={user}}``, and need not.
 
 ``text`` needs care, because a blank next to it could be the text's as well as the pattern's. Taken
 as it stands, ``for {user} from`` tries every way to share a run of blanks out among three of
@@ -29,8 +30,13 @@ from fw_guard.patterns.shapes import (
     regex,
     sequence,
 )
-from fw_guard.patterns.tree import Choice, Field, Node, Optional, Pattern, Text
+from fw_guard.patterns.tree import Choice, Field, Node, Optional, Pattern, Text, fields
 
+HOST = "host"
+# What is captured of ``{*}`` before the host; no field can have this name.
+WATCHED = "*"
+# The types that take what a stranger may have written, an address in the midst of other text too.
+LOOSE = frozenset({"text", "word", "quoted", "name"})
 NOTHING = Sequence(())
 RUN_OF_BLANKS = re.compile("( +)")
 
@@ -39,34 +45,57 @@ RUN_OF_BLANKS = re.compile("( +)")
 class Compiled:
     """A pattern ready to match.
 
-    ``regex`` is a regular expression over bytes, without flags and without anchors. Its group
-    ``i + 1`` holds the field ``fields[i]``; a field that stands in several branches has several
-    groups, of which one match fills one at the most.
+    ``regex`` is a regular expression over bytes, without flags and without anchors, for a message
+    in its canonical form. Its group ``i + 1`` holds the field ``fields[i]``; a field that stands in
+    several branches has several groups, of which one match fills one at the most. ``shape`` is
+    what the expression was written from. ``loose`` are the groups that stand before the host and
+    take what a stranger may have written.
     """
 
     regex: bytes
     fields: tuple[str | None, ...]
+    shape: Shape
+    loose: tuple[int, ...] = ()
 
-    def match(self, message: bytes) -> dict[str, bytes] | None:
-        """Give the fields that took part when the whole ``message`` fits, else None.
+    def find(self, message: bytes) -> re.Match[bytes] | None:
+        """Give the match when the whole ``message`` fits, else None.
 
         Blanks, tabs and carriage returns at the message's end do not count. A message that holds
         a newline never fits.
         """
-        machine = _machine(self.regex)
-        line = message.rstrip(b"\r")
-        stripped = line.rstrip(b" \t\r")
-        found = machine.fullmatch(stripped)
-        if found is None and len(stripped) < len(line):
-            # The blank at the line's end may be the pattern's own: `rhost={host} {?user={user}}`.
-            found = machine.fullmatch(line)
-        if found is None:
-            return None
-        return {
+        return _machine(self.regex).fullmatch(canonical(message))
+
+    def match(self, message: bytes) -> dict[str, bytes] | None:
+        """Give the fields that took part when the whole ``message`` fits, else None."""
+        found = self.find(message)
+        return None if found is None else self.fields_of(found)
+
+    def fields_of(self, found: re.Match[bytes]) -> dict[str, bytes]:
+        """Give the fields that took part in a match, by their names."""
+        values = {
             name: value
             for name, value in zip(self.fields, found.groups(), strict=True)
             if name is not None and value is not None
         }
+        if found.lastindex and found.end(found.lastindex) == found.endpos:
+            # The blank at the end is the canonical form's.
+            last = self.fields[found.lastindex - 1]
+            if last is not None:
+                values[last] = values[last].rstrip(b" ")
+        return values
+
+    def texts_before(self, found: re.Match[bytes]) -> tuple[bytes, ...]:
+        """Give what a stranger may have written before the host of a match."""
+        if not self.loose:
+            return ()
+        hosts = (group for group, name in enumerate(self.fields, 1) if name == HOST)
+        start = max(map(found.start, hosts))
+        return tuple(found[group] for group in self.loose if -1 < found.start(group) < start)
+
+
+def canonical(message: bytes) -> bytes:
+    """Give a message as a pattern's regular expression takes it: with one blank at its end."""
+    return message.rstrip(b" \t\r") + b" "
 
 
 @lru_cache(maxsize=1024)
@@ -75,10 +104,37 @@ def _machine(source: bytes) -> re.Pattern[bytes]:
     return re.compile(source)
 
 
-def compile_pattern(pattern: Pattern) -> Compiled:
-    """Make ``pattern`` ready to match."""
-    shape = shape_of(pattern.pieces)
-    return Compiled(regex(shape), captures(shape))
+def compile_pattern(pattern: Pattern, own: frozenset[str] = frozenset()) -> Compiled:
+    """Make ``pattern`` ready to match; ``own`` are fields that only the service writes."""
+    nodes = _watched(pattern.pieces)
+    shape = sequence(shape_of(nodes), optional(BLANK))
+    names = captures(shape)
+    watched = {each.name for each in fields(nodes) if each.type in LOOSE} - own
+    hosts = [group for group, name in enumerate(names, 1) if name == HOST]
+    loose = (group for group, name in enumerate(names, 1) if name in watched)
+    before = tuple(group for group in loose if hosts and group < hosts[-1])
+    shown = tuple(None if name == WATCHED else name for name in names)
+    return Compiled(regex(shape), shown, shape, before)
+
+
+def _watched(nodes: tuple[Node, ...]) -> tuple[Node, ...]:
+    """Give ``nodes`` with a name for what is matched and forgotten before the host."""
+    last = max((index for index, each in enumerate(fields(nodes)) if each.name == HOST), default=-1)
+    count = iter(range(last))
+
+    def named(node: Node) -> Node:
+        match node:
+            case Field(name, kind, offset):
+                before = next(count, None) is not None
+                if before and name is None and kind in LOOSE:
+                    return Field(WATCHED, kind, offset)
+                return node
+            case Optional(branches) | Choice(branches):
+                return type(node)(tuple(tuple(map(named, branch)) for branch in branches))
+            case _:
+                return node
+
+    return tuple(map(named, nodes))
 
 
 def shape_of(nodes: tuple[Node, ...], *, whole: bool = True) -> Shape:

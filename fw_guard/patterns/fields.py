@@ -71,6 +71,13 @@ _BRACKETED = sequence(b"[", _ZONED, b"]")
 # The dot at the end of a full name is one of these, and so is every IPv4 address.
 _NAME = sequence(one_of(NAME_START), Repeat(one_of(NAME_START + b".-")))
 _HOST = Either((_BRACKETED, _ZONED, _NAME))
+_CLOCK = sequence(digits(2, 2), Repeat(sequence(b":", digits(2, 2)), 2, 2))
+_ISO_DATE = sequence(digits(4, 4), Repeat(sequence(b"-", digits(2, 2)), 2, 2))
+_FRACTION = sequence(one_of(b".,"), digits(1, 9))
+_ZONE = Either(
+    (sequence(b"Z"), sequence(one_of(b"+-"), digits(2, 2), optional(sequence(b":")), digits(2, 2)))
+)
+_ISO_TIME = sequence(_ISO_DATE, one_of(b"T "), _CLOCK, optional(_FRACTION), optional(_ZONE))
 _NETWORK = sequence(Either((_ZONED, _IPV4)), optional(sequence(b"/", digits(1, 3))))
 _UNQUOTED = Repeat(none_of(b'"\\\n'))
 _QUOTED = sequence(_UNQUOTED, Repeat(sequence(b"\\", none_of(b"\n"), _UNQUOTED)))
@@ -85,6 +92,13 @@ _EVERY_TYPE = (
         "an address",
         "an address: 192.0.2.7, 2001:db8::7, [2001:db8::7], fe80::7%em0, ::ffff:192.0.2.7",
         Either((_BRACKETED, _ZONED, _IPV4)),
+    ),
+    FieldType("ipv4", "an IPv4 address", "an IPv4 address: 192.0.2.7", _IPV4),
+    FieldType(
+        "ipv6",
+        "an IPv6 address",
+        "an IPv6 address, in brackets or not: 2001:db8::7, [2001:db8::7], ::ffff:192.0.2.7",
+        Either((_BRACKETED, _ZONED)),
     ),
     FieldType("host", "a host", "an address, or a host name: www.example.com", _HOST),
     FieldType(
@@ -118,6 +132,12 @@ _EVERY_TYPE = (
         "a time like 07/Feb/2017:02:32:54 +0900",
         "the time of a web server's log: 07/Feb/2017:02:32:54 +0900",
         _DATE,
+    ),
+    FieldType(
+        "isotime",
+        "a time like 2017-02-07T02:32:54+09:00",
+        "an ISO 8601 time: 2017-02-07T02:32:54.123+09:00, 2017-02-07 02:32:54",
+        _ISO_TIME,
     ),
 )
 TYPES = MappingProxyType({kind.name: kind for kind in _EVERY_TYPE})

@@ -14,6 +14,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from fw_guard.patterns.compile import compile_pattern, shape_of
@@ -110,8 +111,14 @@ def _cuts(nodes: tuple[Node, ...], after: tuple[str, ...]) -> Iterator[_Cut]:
 
 def _end(nodes: tuple[Node, ...], message: bytes) -> int | None:
     """Give where ``nodes`` end in ``message``, or None when it does not start with them."""
-    found = re.match(regex(shape_of(nodes, whole=False)), message)
+    found = _machine(nodes).match(message)
     return found.end() if found else None
+
+
+@lru_cache(maxsize=2048)
+def _machine(nodes: tuple[Node, ...]) -> re.Pattern[bytes]:
+    """Compile ``nodes`` once: one pattern is often held against many lines."""
+    return re.compile(regex(shape_of(nodes, whole=False)))
 
 
 def _skipped(

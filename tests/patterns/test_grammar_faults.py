@@ -10,41 +10,41 @@ from fw_guard.patterns.fields import TYPES
 from fw_guard.patterns.grammar import DEEPEST, PatternError, parse
 from fw_guard.tomlfile import Document
 
-EVERY_TYPE = "addr, host, name, net, int, word, text, quoted or httpdate"
+EVERY_TYPE = "addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime"
 EVERY_HOLE = "a field {name}, an optional {?...} or a choice {a|b}"
 
 # Each case: a pattern as it stands in a filter file, and all that its author gets to read.
 FAULTS = {
     "unknown type": r"""
 pattern = 'from {host:ipp} port {port}'
-x.toml:2:23: no such type 'ipp'; expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:23: no such type 'ipp'; expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = 'from {host:ipp} port {port}'
       |                       ^
 """,
     "unknown type, nearly": r"""
 pattern = 'client {agent:quote}'
-x.toml:2:26: no such type 'quote' (did you mean `quoted`?); expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:26: no such type 'quote' (did you mean `quoted`?); expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = 'client {agent:quote}'
       |                          ^
 """,
     "unknown type without a name": r"""
 pattern = 'client {*:ip}'
-x.toml:2:22: no such type 'ip'; expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:22: no such type 'ip' (did you mean `ipv6`?); expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = 'client {*:ip}'
       |                      ^
 """,
     "no type": r"""
 pattern = 'from {host:}'
-x.toml:2:23: no type after the colon; expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:23: no type after the colon; expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = 'from {host:}'
       |                       ^
 """,
     "several unknown types": r"""
 pattern = '{host:ip} {port:integer}'
-x.toml:2:18: no such type 'ip'; expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:18: no such type 'ip' (did you mean `ipv6`?); expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = '{host:ip} {port:integer}'
       |                  ^
-x.toml:2:28: no such type 'integer' (did you mean `int`?); expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:28: no such type 'integer' (did you mean `int`?); expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = '{host:ip} {port:integer}'
       |                            ^
 """,
@@ -237,7 +237,7 @@ x.toml:2:25: a newline in a pattern; expected one line
 """,
     "a fault behind wide letters": r"""
 pattern = '失敗 für {user:wort}'
-x.toml:2:25: no such type 'wort' (did you mean `word`?); expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:25: no such type 'wort' (did you mean `word`?); expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = '失敗 für {user:wort}'
       |                           ^
 """,
@@ -252,7 +252,7 @@ x.toml:2:22: an empty branch; expected text or a hole, and {?...} around what ma
 x.toml:2:24: a } that closes nothing; expected {}} for a literal brace
     2 | pattern = '{Host} {a|} } {x:y} {} {?b'
       |                        ^
-x.toml:2:29: no such type 'y'; expected one of addr, host, name, net, int, word, text, quoted or httpdate
+x.toml:2:29: no such type 'y'; expected one of addr, ipv4, ipv6, host, name, net, int, word, text, quoted, httpdate or isotime
     2 | pattern = '{Host} {a|} } {x:y} {} {?b'
       |                             ^
 x.toml:2:32: an empty hole; expected a field {name}, an optional {?...} or a choice {a|b}
