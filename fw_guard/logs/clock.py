@@ -58,22 +58,30 @@ BEFORE = tuple(sum(LENGTHS[:month]) for month in range(12))
 SECONDS = {b"%02d" % second: second for second in range(61)}  # 60 is a leap second
 
 # The shapes of a stamp whose seconds are 00 and whose fraction is gone.
-TIME = rb"(?P<hour>\d\d):(?P<minute>\d\d):00"
-MONTH_DAY = rb"(?P<month>[A-Z][a-z]{2}) {1,2}(?P<day>\d{1,2}) "
+TIME = rb"(?P<hour> ?\d|\d\d):(?P<minute>\d\d):00"
+MONTH = rb"(?P<month>[A-Z][a-z]{2})"
+MONTH_DAY = MONTH + rb" {1,2}(?P<day>\d{1,2}) "
+NUMBERED = rb"(?P<month>\d\d)%b(?P<day>\d\d)"
 YEAR = rb"(?P<year>\d{4})"
-OFFSET = rb"(?P<sign>[+-])(?P<hours>\d\d):?(?P<minutes>\d\d)"
+OFFSET = rb"(?P<sign>[+-])(?P<hours>\d\d)(?::?(?P<minutes>\d\d))?"
+ZONE = rb"(?: ?(?:(?P<utc>Z|UTC|GMT)|" + OFFSET + rb")| (?P<zone>[A-Z]{2,5}))?"
 SHAPES = (
     MONTH_DAY + TIME,
-    YEAR + rb"-(?P<month>\d\d)-(?P<day>\d\d)T" + TIME + rb"(?:(?P<utc>Z)|" + OFFSET + rb")",
-    rb"(?P<day>\d\d)/(?P<month>[A-Z][a-z]{2})/" + YEAR + rb":" + TIME + rb" " + OFFSET,
+    YEAR + rb"-" + NUMBERED % b"-" + rb"[T ]" + TIME + ZONE,
+    rb"(?P<day>\d\d)/" + MONTH + rb"/" + YEAR + rb":" + TIME + rb" " + OFFSET,
     MONTH_DAY + YEAR + rb" " + TIME,
     YEAR + rb" " + MONTH_DAY + TIME,
     MONTH_DAY + TIME + rb" " + YEAR,
+    YEAR + rb"/" + NUMBERED % b"/" + rb" " + TIME,
+    rb"(?P<day>\d\d)(?P<mark>[- ])" + MONTH + rb"(?P=mark)" + YEAR + rb" " + TIME,
+    rb"(?P<of_century>\d\d)" + NUMBERED % b"" + rb" " + TIME,
 )
+# Seconds since the epoch, or thousandths or millionths of them, with or without a fraction.
+COUNTED = rb"([1-9]\d{9})(?:\d{3}|\d{6})?(?:\.\d+)?"
 
 # The date of a line without a year, then all lines below it that begin in the same way: a run is
 # one match, so that a block costs little more than looking at its newlines.
-RUN = rb"(?:\A|\n)(?:<\d{1,3}>)?(([A-Z][a-z]{2}) {1,2}(\d{1,2}) )(?=\d\d:)(?:[^\n]*\n\1)*"
+RUN = rb"(?:\A|\n)(?:<\d{1,3}>)?(\[?([A-Z][a-z]{2}) {1,2}(\d{1,2}) )(?= ?\d{1,2}:)(?:[^\n]*\n\1)*"
 
 # By how much a repeated hour may lie apart: one hour nearly everywhere, half of one on Lord Howe.
 FOLDS = (7_200, 3_600, 1_800, 0, -1_800, -3_600, -7_200)
@@ -123,13 +131,16 @@ class Clock:
         return epoch
 
     def _found(self, stamp: bytes) -> int | None:
-        # Seconds follow the last colon, but for an offset such as +09:00; there the place is fixed.
-        at = 17 if stamp[10:11] == b"T" else stamp.rfind(b":") + 1
+        if b":" not in stamp:
+            return self._counted(stamp)
+        # Seconds follow the last colon, but for an offset such as +09:00; there it is the second.
+        iso = stamp[4:5] == b"-"
+        at = (stamp.find(b":", stamp.find(b":") + 1) if iso else stamp.rfind(b":")) + 1
         second = SECONDS.get(stamp[at : at + 2])
         if second is None:
             return None
         before, after = stamp[:at], stamp[at + 2 :]
-        if after[:1] == b"." and after[1:2].isdigit():
+        if after[:1] in (b".", b",") and after[1:2].isdigit():
             after = after[1:].lstrip(b"0123456789")
         minute = (before, after) if after else before
         try:
@@ -143,6 +154,13 @@ class Clock:
             self._minutes[minute] = start
         return None if start is None else start + second
 
+    def _counted(self, stamp: bytes) -> int | None:
+        """Give the seconds of a stamp that counts from the epoch."""
+        found = re.fullmatch(COUNTED, stamp)
+        if found is None or int(found[1]) // 60 * 60 > self.now + DAY:
+            return None
+        return int(found[1])
+
     def _begun(self, minute: bytes) -> int | None:
         """Give the epoch of a stamp whose seconds are 00."""
         for shape in SHAPES:
@@ -155,20 +173,24 @@ class Clock:
         day, hour, of_hour = int(part["day"]), int(part["hour"]), int(part["minute"])
         if not month or hour > 23 or of_hour > 59:
             return None
-        if part.get("year") is None:
-            year = self._year(month, day, hour, of_hour)
-        else:
+        if "of_century" in part:
+            year = 2000 + int(part["of_century"])
+        elif "year" in part:
             year = int(part["year"])
+        else:
+            year = self._year(month, day, hour, of_hour)
         if year <= 1970 or not 1 <= day <= length(year, month):
             return None
         if part.get("sign"):
-            hours, minutes = int(part["hours"]), int(part["minutes"])
+            hours, minutes = int(part["hours"]), int(part["minutes"] or 0)
             if hours > 23 or minutes > 59:
                 return None
             east = (hours * 60 + minutes) * (-60 if part["sign"] == b"-" else 60)
             return universal(year, month, day, hour, of_hour) - east
         if part.get("utc"):
             return universal(year, month, day, hour, of_hour)
+        if part.get("zone") and part["zone"].decode() not in time.tzname:
+            return None  # the name of a zone says nothing to a machine in another one
         return local(year, month, day, hour, of_hour, self.now + FOLD_SLACK)
 
     def _year(self, month: int, day: int, hour: int, minute: int) -> int:

@@ -12,12 +12,14 @@ no such word, as ``server last message repeated 3 times``, has no program, and i
 after the host name. A stamp is taken by its shape; whether there is such a day and hour is for
 ``clock`` to say.
 
-Sources: RFC 3164, RFC 5424, RFC 3339; syslogd(8) of FreeBSD; mod_log_config of Apache.
+Sources: RFC 3164, RFC 5424; syslogd(8) of FreeBSD; journalctl(1); those of ``stamps``.
 """
 
 from __future__ import annotations
 
 import re
+
+from fw_guard.logs import stamps
 
 TYPE_CHECKING = False  # ``typing`` itself costs a pass four milliseconds
 if TYPE_CHECKING:
@@ -27,44 +29,48 @@ if TYPE_CHECKING:
     class Header(NamedTuple):
         """A line's header; ``program`` and ``pid`` are empty when it names none.
 
-        ``stamp`` is as ``clock`` takes it; the message is ``line[start:]``.
+        ``stamp`` is as ``clock`` takes it; the message is ``line[start:]``. Without a host, not
+        ``hosted``, the program may be the beginning of what a program wrote into its own log.
         """
 
         stamp: bytes
         program: bytes
         pid: bytes
         start: int
+        hosted: bool = True
 
     Reader = Callable[[bytes], Header | None]
 else:
     from collections import namedtuple
 
-    Header = namedtuple("Header", ("stamp", "program", "pid", "start"))
+    Header = namedtuple("Header", ("stamp", "program", "pid", "start", "hosted"), defaults=(True,))
 
 PRIORITY = rb"(?:<\d{1,3}>)?"
-TIME = rb"\d\d:\d\d:\d\d(?:\.\d+)?"
-
-# A year may stand before the month, after the day or after the time. RFC 3164 has none.
-BSD_STAMP = rb"(?:\d{4} )?[A-Z][a-z]{2} {1,2}\d{1,2}(?: \d{4})? " + TIME + rb"(?: (?:19|20)\d\d)?"
-RFC3339_STAMP = rb"\d{4}-\d\d-\d\dT" + TIME + rb"(?:Z|[+-]\d\d:?\d\d)"
 
 # ``<auth.info> `` or ``<4.6> ``, which FreeBSD's syslogd puts there under -v.
 FACILITY = rb"(?:<[\w.]{1,20}> )?"
 # A word that ends in a colon is a tag and no host, unless it is an IPv6 address such as fe80::.
 HOST = rb"\S+(?<![^:]:)"
-TAG = rb"(?P<program>[^\s:\[]+)(?:\[(?P<pid>[^\s\[\]]*)\])?:(?![^ \r\n])"
-BSD_LINE = (
-    PRIORITY
-    + rb"(?P<stamp>"
-    + BSD_STAMP
+# Solaris puts the message's number and facility behind the tag: ``[ID 800047 auth.info] ``.
+NUMBER = rb"(?: \[ID \d{1,10} \w{1,10}\.\w{1,10}\](?= ))?"
+TAG = rb"(?P<program>[^\s:\[]+)(?:\[(?P<pid>[^\s\[\]]*)\])?:(?![^ \r\n])" + NUMBER
+TAGGED = rb"(?:" + TAG + rb")? *"
+# A program that keeps a log of its own may name no host.
+MAYBE_HOST = rb"(?:(?P<host>" + HOST + rb") )?"
+BSD_STAMP = rb"(?P<stamp>" + stamps.BSD + rb"|" + stamps.LOCAL + stamps.OFFSET + rb"?) "
+BSD_LINE = PRIORITY + BSD_STAMP + FACILITY + MAYBE_HOST + TAGGED
+JOURNAL_LINE = (
+    rb"(?P<weekday>"
+    + stamps.WEEKDAY
+    + rb" )?(?P<stamp>(?(weekday)"
+    + stamps.JOURNAL_FULL
     + rb"|"
-    + RFC3339_STAMP
-    + rb") "
-    + FACILITY
+    + stamps.JOURNAL_UNIX
+    + rb")) "
+    + rb"(?P<host>"
     + HOST
-    + rb" (?:"
-    + TAG
-    + rb")? *"
+    + rb") "
+    + TAGGED
 )
 
 WORD = rb"[!-~]+"
@@ -75,10 +81,10 @@ BYTE_ORDER_MARK = rb"\xef\xbb\xbf"
 RFC5424_LINE = (
     PRIORITY
     + rb"1 (?P<stamp>-|"
-    + RFC3339_STAMP
-    + rb") "
+    + stamps.RFC3339
+    + rb") (?P<host>"
     + WORD
-    + rb" (?:-|(?P<program>"
+    + rb") (?:-|(?P<program>"
     + WORD
     + rb")) (?:-|(?P<pid>"
     + WORD
@@ -91,9 +97,10 @@ RFC5424_LINE = (
     + rb")?"
 )
 
-# A user name may hold what looks like a stamp, but never one with a quotation mark after it: both
-# Apache and nginx escape that.
-CLF_STAMP = rb'\[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "'
+CLF_STAMP = rb"\[(" + stamps.HTTPDATE + rb')\] "'
+NGINX_LINE = rb"(" + stamps.SLASHED + rb") \[[a-z]{1,10}\] (\d{1,10})#\d{1,20}: "
+CTIME_LINE = rb"(\[)?" + stamps.WEEKDAY + rb" (" + stamps.CTIME + rb")(?(1)\])[ \t]*+"
+PLAIN_LINE = rb"(\[)?(?:" + rb"|".join(stamps.PLAIN) + rb")(?(1)\]?)[ \t]*+"
 
 # The blanks are taken for good: given back one by one they would cost the square of their number.
 REPEATED = rb"message repeated (\d{1,6}) times: \[ *+(.*)\][ \t\r]*"
@@ -102,14 +109,18 @@ MOST_REPEATS = 100_000
 
 
 def syslog() -> Reader:
-    """Give the reader of what syslogd writes: BSD, BSD with RFC 3339 stamps, RFC 5424."""
-    shapes = (re.compile(BSD_LINE).match, re.compile(RFC5424_LINE).match)
+    """Give the reader of what syslogd writes, and of what journalctl makes of its own.
+
+    That is BSD, BSD with RFC 3339 stamps, RFC 5424; ``-o short`` of journalctl and its variants.
+    """
+    shapes = tuple(re.compile(each).match for each in (BSD_LINE, RFC5424_LINE, JOURNAL_LINE))
 
     def read(line: bytes) -> Header | None:
         for shape in shapes:
             if found := shape(line):
-                stamp, program, pid = found.group("stamp", "program", "pid")
-                return Header(stamp, program or b"", pid or b"", found.end())
+                stamp, host, program, pid = found.group("stamp", "host", "program", "pid")
+                if host is not None or program is not None:
+                    return Header(stamp, program or b"", pid or b"", found.end(), host is not None)
         return None
 
     return read
@@ -129,8 +140,52 @@ def clf() -> Reader:
     return read
 
 
+def nginx() -> Reader:
+    """Give the reader of nginx's error log; the message begins with the connection, ``*1 ``."""
+    shape = re.compile(NGINX_LINE).match
+
+    def read(line: bytes) -> Header | None:
+        found = shape(line)
+        return Header(found[1], b"", found[2], found.end()) if found else None
+
+    return read
+
+
+def ctime() -> Reader:
+    """Give the reader of lines that begin with ctime(3)'s date, in brackets (Apache) or not."""
+    shape = re.compile(CTIME_LINE).match
+
+    def read(line: bytes) -> Header | None:
+        found = shape(line)
+        return Header(found[2], b"", b"", found.end()) if found else None
+
+    return read
+
+
+def plain() -> Reader:
+    """Give the reader of any line; a stamp at its start, in brackets or not, is taken off.
+
+    A line that begins with none of ``stamps.PLAIN`` is all message and has an empty stamp.
+    """
+    shape = re.compile(PLAIN_LINE).match
+
+    def read(line: bytes) -> Header | None:
+        found = shape(line)
+        if found is None:
+            return Header(b"", b"", b"", 0)
+        return Header(found[found.lastindex or 0], b"", b"", found.end())
+
+    return read
+
+
 # A format is one entry: its name and what makes its reader, compiled when somebody asks for it.
-FORMATS: dict[str, Callable[[], Reader]] = {"syslog": syslog, "clf": clf}
+FORMATS: dict[str, Callable[[], Reader]] = {
+    "syslog": syslog,
+    "clf": clf,
+    "nginx": nginx,
+    "ctime": ctime,
+    "plain": plain,
+}
 
 
 def header(format: str) -> Reader:  # noqa: A002 - the word that a filter file uses

@@ -155,8 +155,6 @@ def test_rfc_5424_without_a_time_keeps_the_dash() -> None:
         b"no header at all",
         b"Feb  7 02:26:52",
         b"Feb  7 02:26:52 server",
-        b"Feb  7 02:26:52 sshd[12]: there is no host",
-        b"Feb  7 02:26:52 su: there is no host",
         b" Feb  7 02:26:52 server sshd[1]: a blank before",
         b"feb  7 02:26:52 server sshd[1]: text",
         b"Feb   7 02:26:52 server sshd[1]: three blanks",
@@ -164,7 +162,6 @@ def test_rfc_5424_without_a_time_keeps_the_dash() -> None:
         b"Feb  7 02:26 server sshd[1]: text",
         b"\x00\x00Feb  7 02:26:52 server sshd[1]: text",
         b"<1234>Feb  7 02:26:52 server sshd[1]: text",
-        b"2024-03-04T03:12:55 host sshd[1]: no zone",
         b"2024-03-04 03:12:55Z host sshd[1]: no T",
         b"<34>1 2024-03-04T03:12:55Z host su - ID47 text without data",
         b'<34>1 2024-03-04T03:12:55Z host su - ID47 [a k="open text',
@@ -226,11 +223,14 @@ def test_what_is_no_clf_line_has_no_header(line: bytes) -> None:
 def test_every_format_of_the_table_has_a_reader() -> None:
     assert {"syslog", "clf"} <= set(FORMATS)
     for name in FORMATS:
-        assert header(name)(b"\x01") is None
+        found = header(name)(b"\x01")
+        assert found == Header(b"", b"", b"", 0) if name == "plain" else found is None
 
 
 def test_an_unknown_format_is_refused_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="no such log format 'sislog'; expected one of syslog"):
+    with pytest.raises(
+        ValueError, match="no such log format 'sislog'; expected one of syslog, clf"
+    ):
         header("sislog")
 
 
@@ -319,3 +319,36 @@ def test_only_syslogd_itself_says_that_the_last_message_came_again(
     program: bytes, message: bytes, times: int
 ) -> None:
     assert last_repeated(program, message) == times
+
+
+@pytest.mark.parametrize(
+    ("line", "program", "pid", "message"),
+    [
+        (b"Feb  7 02:26:52 sshd[12]: there is no host", b"sshd", b"12", b"there is no host"),
+        (b"Feb  7 02:26:52 su: there is no host", b"su", b"", b"there is no host"),
+        (b"Feb  7 02:26:52 imap-login: Info: text", b"imap-login", b"", b"Info: text"),
+    ],
+)
+def test_a_line_may_name_no_host(line: bytes, program: bytes, pid: bytes, message: bytes) -> None:
+    found = SYSLOG(line)
+    assert found is not None
+    assert (found.program, found.pid, line[found.start :]) == (program, pid, message)
+    assert not found.hosted
+
+
+def test_a_stamp_without_a_zone_is_local() -> None:
+    found = SYSLOG(b"2024-03-04T03:12:55 host sshd[1]: no zone")
+    assert found is not None
+    assert found.stamp == b"2024-03-04T03:12:55"
+    assert found.hosted
+
+
+def test_the_number_that_solaris_puts_before_a_message_is_no_part_of_it() -> None:
+    line = b"Feb  7 02:26:52 server sshd[12]: [ID 800047 auth.info] Failed password"
+    found = SYSLOG(line)
+    assert found is not None
+    assert line[found.start :] == b"Failed password"
+    other = b"Feb  7 02:26:52 server sshd[12]: [ID 800047 auth.info]Failed password"
+    found = SYSLOG(other)
+    assert found is not None
+    assert other[found.start :] == b"[ID 800047 auth.info]Failed password"
