@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from fw_guard import addresses, engine
 from fw_guard.hits import MANUAL
 from fw_guard.hosts import Names
-from fw_guard.judging import engine_hits
 from fw_guard.logs import reader
 
 if TYPE_CHECKING:
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from fw_guard.store import Ban, Log, Store
 
 Answer = dict[str, Any]
+NO_HITS = (0, 0, 0)
 
 
 def ban_answer(ban: Ban) -> Answer:
@@ -61,8 +61,9 @@ def status_answer(config: Config, store: Store, now: int, only: str | None = Non
                 "filters": [each.name for each in jail.filters],
                 "limits": [str(limit) for limit in jail.limits],
                 "bantime": jail.bantime,
-                "hits": counts.get(jail.name, (0, 0))[0],
-                "waiting_names": counts.get(jail.name, (0, 0))[1],
+                "hits": counts.get(jail.name, NO_HITS)[0],
+                "doubtful": counts.get(jail.name, NO_HITS)[2],
+                "waiting_names": counts.get(jail.name, NO_HITS)[1],
                 "banned": sum(ban.jail == jail.name for ban in bans),
                 "held": [
                     {"address": host, "time": time, "reason": reason}
@@ -120,6 +121,7 @@ def hit_answer(hit: Hit) -> Answer:
         "user": hit.user,
         "port": hit.port,
         "weight": hit.weight * hit.times,
+        "doubtful": hit.doubtful,
         "line": hit.line,
     }
 
@@ -178,24 +180,24 @@ def known_as(config: Config, asked: str) -> list[str]:
 
 
 def sum_answer(jail: Jail, store: Store, host: str, now: int) -> Answer:
-    """Give, for each limit of a jail, the attempts of ``host`` that its window holds at ``now``."""
+    """Give, for each limit of a jail, the attempts of ``host`` that its window holds at ``now``.
+
+    ``weight`` is what counts; ``doubtful`` is what is doubtful, of which not all may count.
+    """
     ban = store.ban(jail.name, host)
-    after = ban.until if ban else None
-    made = [
-        attempt
-        for attempt in engine.attempts(engine_hits(store.hits(jail.name, host)))
-        if ban is None or (after is not None and attempt.time > after)
-    ]
-    return {
-        "jail": jail.name,
-        "host": host,
-        "limits": [
+    for_good = ban is not None and ban.until is None
+    made = [] if for_good else engine.attempts(store.told_of(jail.name, host))
+    limits = []
+    for limit in jail.limits:
+        after = ban.until if ban else None
+        weight, doubtful = engine.standing((limit.count, limit.seconds), made, after, now)
+        limits.append(
             {
                 "limit": str(limit),
                 "count": limit.count,
                 "seconds": limit.seconds,
-                "weight": sum(a.weight for a in made if now - a.time <= limit.seconds),
+                "weight": weight,
+                "doubtful": doubtful,
             }
-            for limit in jail.limits
-        ],
-    }
+        )
+    return {"jail": jail.name, "host": host, "limits": limits}

@@ -32,11 +32,14 @@ Identity = tuple[int, int]
 
 
 class Gathered:
-    """What was read: counts, the (jail, host) ``touched``, ``troubles`` as (code, text)."""
+    """What was read: counts, the (jail, host) ``touched``, ``troubles`` as (code, text).
+
+    ``doubtful`` is how many of the ``hits`` are that.
+    """
 
     def __init__(self) -> None:
         """Start at nothing."""
-        self.logs = self.lines = self.hits = self.undated = self.long = 0
+        self.logs = self.lines = self.hits = self.doubtful = self.undated = self.long = 0
         self.touched: set[tuple[str, str]] = set()
         self.troubles: list[tuple[int, str]] = []
 
@@ -204,6 +207,7 @@ def read_log(
     gathered.undated += scanner.undated
     gathered.long += part.long
     gathered.hits += part.hits
+    gathered.doubtful += part.doubtful
     gathered.touched |= part.touched
 
 
@@ -224,6 +228,7 @@ def keep(
     store.add_hits(laid)
     failures = [hit for hit in laid if hit.kind == FAILURE]
     gathered.hits += len(failures)
+    gathered.doubtful += sum(hit.doubtful for hit in failures)
     gathered.touched.update((hit.jail, hit.host) for hit in failures if hit.host is not None)
 
 

@@ -15,7 +15,8 @@ class Hit(NamedTuple):
     ``host`` is what counts and is banned (an IPv6 /64), ``address`` the address itself; both are
     None while only a ``name`` is known. ``time`` is the line's own, in epoch seconds. ``times``
     is how many attempts the line stands for. ``kind`` is FAILURE or SUCCESS. ``pid`` is the
-    service's process, empty when the line names none.
+    service's process, empty when the line names none. ``doubtful`` says that somebody else may have
+    made the service write that host.
     """
 
     jail: str
@@ -32,3 +33,4 @@ class Hit(NamedTuple):
     user: str | None
     port: int | None
     line: str
+    doubtful: bool

@@ -24,7 +24,14 @@ def rule_of(jail: Jail) -> engine.Rule:
 def engine_hits(hits: Iterable[Hit]) -> list[engine.Hit]:
     """Give what the engine needs of hits."""
     return [
-        engine.Hit(hit.time, hit.weight, hit.times, f"{hit.filter}/{hit.match}", hit.pid)
+        engine.Hit(
+            hit.time,
+            hit.weight,
+            hit.times,
+            f"{hit.filter}/{hit.match}",
+            hit.pid,
+            hit.doubtful,
+        )
         for hit in hits
     ]
 
@@ -32,4 +39,5 @@ def engine_hits(hits: Iterable[Hit]) -> list[engine.Hit]:
 def reason_of(due: engine.Ban) -> str:
     """Say the sum that made a ban."""
     limit = f"limit {due.limit[0]} in {spell(due.limit[1])}"
-    return f"{count(due.hits, 'hit')} in {spell(due.since - due.first)}, {limit}"
+    doubtful = f", {due.doubtful} of them doubtful" if due.doubtful else ""
+    return f"{count(due.hits, 'hit')} in {spell(due.since - due.first)}{doubtful}, {limit}"

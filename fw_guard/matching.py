@@ -1,8 +1,8 @@
 """Bytes of a log become hits: the plain form, which says what is right.
 
-A log is read once for all jails that name it. A line's header is split off once for each format;
-only filters that want the line's program look at the message; in each jail the first filter that
-reads a line takes it.
+A log is read once for all jails that name it. A line's header is split off once for each format,
+and its JSON parsed once; only filters that want the line's program look at the message; in each
+jail the first filter that reads a line takes it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses
-from fw_guard.filters import LONGEST_LINE, host_of
+from fw_guard.filters import LONGEST_JSON, LONGEST_LINE, host_of, splitter
 from fw_guard.hits import Hit
 from fw_guard.logs import headers
 from fw_guard.text import decoded
@@ -19,17 +19,19 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fw_guard.config import Jail
-    from fw_guard.filters import Filter, Reading
+    from fw_guard.filters import Filter, Reading, Split
     from fw_guard.hosts import Names
 
-Wanted = list[tuple["Jail", tuple["Filter", ...]]]
+# Jails with those of their filters that read a line, each with the format that decides.
+Wanted = list[tuple["Jail", tuple[tuple["Filter", str], ...]]]
 
 
 class Scanner:
     """Reads the lines of one log for ``jails``; counts what it met.
 
     ``epoch`` turns a stamp into epoch seconds or None. Attributes: ``lines`` read, ``matched``,
-    ``undated`` (matched, without a time that can be), ``long`` (above LONGEST_LINE, not read),
+    ``undated`` (matched, without a time that can be), ``long`` (above LONGEST_LINE and no JSON, or
+    above LONGEST_JSON: not read),
     ``last`` (the newest time of a matched line), ``tail`` (the last line that was not a repeat).
     """
 
@@ -48,12 +50,15 @@ class Scanner:
         self._epoch = epoch
         self._names = names
         self._jails = jails
-        formats = sorted({each.format for jail in jails for each in jail.filters})
-        self._headers = [(each, headers.header(each)) for each in formats]
-        self._wanted: dict[tuple[str, bytes], Wanted] = {}
+        formats = {name for jail in jails for each in jail.filters for name in each.formats}
+        self._splitters = [(name, splitter(name)) for name in sorted(formats)]
+        self._for_long_lines = [each for each in self._splitters if each[0] == "json"]
+        self._wanted: dict[tuple[object, ...], Wanted] = {}
         self.lines = self.matched = self.undated = self.long = 0
         self.last: int | None = None
-        self._said = tuple(self.read(tail)) if tail else ()
+        self._said: list[Hit] = []
+        for _ in self.read(tail):
+            pass  # only what may be said to be repeated matters
         self.matched = self.undated = 0
         self.tail = tail
 
@@ -65,12 +70,11 @@ class Scanner:
                 yield from repeats
                 continue
             self.tail = b"" if len(line) > LONGEST_LINE else line
-            self._said = ()
-            if len(line) > LONGEST_LINE:
+            self._said = []
+            if self._too_long(line):
                 self.long += 1
             else:
-                self._said = tuple(self.read(line))
-                yield from self._said
+                yield from self.read(line)
 
     def _repeats(self, line: bytes) -> tuple[Hit, ...]:
         """Give the hits of the line before once more, as often as syslogd says that it came again.
@@ -90,44 +94,64 @@ class Scanner:
 
     def read(self, line: bytes) -> Iterator[Hit]:
         """Give the hits of one line, at most one for each jail."""
-        for log_format, header_of in self._headers:
-            header = header_of(line)
-            if header is None:
-                continue
-            wanted = self._wanting(log_format, header.program)
-            if wanted:
-                yield from self._read_for(wanted, header, line)
+        long = len(line) > LONGEST_LINE
+        splits = {
+            name: split
+            for name, split_of in (self._for_long_lines if long else self._splitters)
+            if (split := split_of(line)) is not None
+        }
+        wanted = self._wanting(splits)
+        if not wanted:
+            return
+        readings: dict[str, Reading | None] = {}
+        for jail, filters in wanted:
+            for each, name in filters:
+                if each.path not in readings:
+                    readings[each.path] = each.read_split(name, splits[name], line)
+                reading = readings[each.path]
+                if reading is not None:
+                    for hit in self._hit(jail, each, reading, line):
+                        if name == "syslog":
+                            self._said.append(hit)
+                        yield hit
+                    break
 
-    def _wanting(self, log_format: str, program: bytes) -> Wanted:
-        """Give the jails with those of their filters that want lines of ``program``."""
-        key = log_format, program
-        if key not in self._wanted:
+    def _too_long(self, line: bytes) -> bool:
+        if len(line) <= LONGEST_LINE:
+            return False
+        may_be_json = self._for_long_lines and line.lstrip(b" \t").startswith(b"{")
+        return not may_be_json or len(line) > LONGEST_JSON
+
+    def _wanting(self, splits: dict[str, Split]) -> Wanted:
+        """Give the jails with those of their filters that want a line so split."""
+        header = splits.get("syslog")
+        key: tuple[object, ...] = tuple(splits)
+        if isinstance(header, headers.Header):
+            key = (*splits, header.program, header.hosted)
+        wanted = self._wanted.get(key)
+        if wanted is None:
             if len(self._wanted) > 10_000:
                 self._wanted.clear()
             chosen = (
                 (
                     jail,
-                    tuple(f for f in jail.filters if f.format == log_format and f.wants(program)),
+                    tuple(
+                        (each, name)
+                        for each in jail.filters
+                        if (name := each.format_of(splits)) is not None
+                    ),
                 )
                 for jail in self._jails
             )
-            self._wanted[key] = [(jail, filters) for jail, filters in chosen if filters]
-        return self._wanted[key]
-
-    def _read_for(self, wanted: Wanted, header: headers.Header, line: bytes) -> Iterator[Hit]:
-        message = line[header.start :]
-        readings: dict[str, Reading | None] = {}
-        for jail, filters in wanted:
-            for each in filters:
-                if each.path not in readings:
-                    readings[each.path] = each.read_message(header, message)
-                reading = readings[each.path]
-                if reading is not None:
-                    yield from self._hit(jail, each, reading, line)
-                    break
+            wanted = [(jail, filters) for jail, filters in chosen if filters]
+            self._wanted[key] = wanted
+        return wanted
 
     def _hit(self, jail: Jail, found: Filter, reading: Reading, line: bytes) -> Iterator[Hit]:
-        """Give the hit of a line that was read, unless it has no time or only pairs a name."""
+        """Give the hit of a line that was read, unless it has no time or only pairs a name.
+
+        What a doubtful line pairs is not believed.
+        """
         fields = reading.fields
         time = self._epoch(fields.get("time", reading.header.stamp))
         if time is None:
@@ -136,7 +160,7 @@ class Scanner:
         self.matched += 1
         self.last = time if self.last is None else max(self.last, time)
         address, name = host_of(fields) or (None, None)
-        if address and "name" in fields:
+        if address and "name" in fields and not reading.doubtful:
             claimed = addresses.name(decoded(fields["name"]))
             if claimed is not None:
                 self._names.learn(claimed, address, time)
@@ -156,7 +180,8 @@ class Scanner:
             pid=reading.header.pid.decode("ascii", "replace"),
             user=decoded(fields["user"]) if "user" in fields else None,
             port=number(fields, "port", -1) if "port" in fields else None,
-            line=decoded(line.rstrip(b"\r")),
+            line=decoded(line.rstrip(b"\r")[:LONGEST_LINE]),
+            doubtful=reading.doubtful,
         )
 
 

@@ -56,6 +56,7 @@ class Figures:
             "logs": self.gathered.logs,
             "lines": self.gathered.lines,
             "hits": self.gathered.hits,
+            "doubtful": self.gathered.doubtful,
             "undated": self.gathered.undated,
             "long": self.gathered.long,
             "banned": [ban_answer(ban) for ban in self.banned],
@@ -163,13 +164,14 @@ def judge(jail: Jail, host: str, store: Store, protection: Protection, figures: 
         protection.reason(host, jail.ignoreip),
     )
     verdict = engine.judge(rule_of(jail), case)
-    if verdict.held is not None:
-        store.hold(jail.name, host, verdict.held.time, verdict.held.reason)
-        figures.held.append((jail.name, host, verdict.held.reason))
     for due in verdict.bans:
         ban = Ban(jail.name, host, due.since, due.until, due.hits, reason_of(due), jail.action)
         store.keep_ban(ban, store.lines(jail.name, host, due.first, due.since))
         figures.banned.append(ban)
+    held = verdict.held
+    if held is not None and all(due.since < held.time for due in verdict.bans):
+        store.hold(jail.name, host, held.time, held.reason)
+        figures.held.append((jail.name, host, held.reason))
 
 
 def free_protected(

@@ -2,7 +2,8 @@
 
 A ``host`` is what counts and is banned, an ``address`` one machine of it; both in their canonical
 text. Times are epoch seconds. ``log.reader`` is a filter in a jail. ``told`` is what an action was
-told that cannot list. ``ban.ended`` is 1 when a ban was ended before its time.
+told that cannot list. ``ban.ended`` is 1 when a ban was ended before its time. ``doubtful`` is 1
+when somebody else may have made the service write that host.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ create table hit (
     id integer primary key, jail text not null, host text, address text, name text,
     time integer not null, weight integer not null, times integer not null, kind text not null,
     filter text not null, match text not null, pid text not null, user text, port integer,
-    line text not null
+    line text not null, doubtful integer not null
 );
 create index hit_host on hit (jail, host, time) where host is not null;
 create index hit_name on hit (name) where name is not null;
@@ -39,7 +40,7 @@ create table ban (
 create index ban_host on ban (host);
 create table evidence (
     jail text not null, host text not null, number integer not null, time integer not null,
-    filter text not null, match text not null, line text not null,
+    filter text not null, match text not null, line text not null, doubtful integer not null,
     primary key (jail, host, number)
 ) without rowid;
 create table held (
@@ -75,6 +76,7 @@ class Evidence(NamedTuple):
     filter: str
     match: str
     line: str
+    doubtful: bool
 
 
 class Log(NamedTuple):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from fw_guard import engine
 from fw_guard.errors import GuardError
@@ -19,7 +19,7 @@ from fw_guard.logs.reader import Position
 from fw_guard.schema import SCHEMA, VERSION, Ban, Evidence, Log
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
 __all__ = ("Ban", "Evidence", "Log", "Store", "StoreError", "make_directory")
 
@@ -27,6 +27,7 @@ FILE = "state.db"
 LONGEST_TEXT = 2_000
 GONE_AGE = 30 * 86_400
 MOST_EVIDENCE = 20
+Line = TypeVar("Line", Hit, engine.Hit, Evidence)
 BEGIN_ANEW = "; move it away, and the next pass begins anew without the bans in force"
 
 
@@ -41,6 +42,7 @@ class StoreError(GuardError):
 
 HIT_COLUMNS = ", ".join(Hit._fields)
 BAN_COLUMNS = ", ".join(Ban._fields)
+LINE_COLUMNS = ", ".join(Evidence._fields)
 
 
 class Store:
@@ -154,60 +156,63 @@ class Store:
         rows = (hit._replace(line=hit.line[:LONGEST_TEXT]) for hit in hits)
         self._db.executemany(f"insert into hit ({HIT_COLUMNS}) values ({marks})", rows)
 
+    def _lines(self, line: Callable[..., Line], wanted: str, *given: str | int) -> list[Line]:
+        """Give the rows that a statement finds, each of which ends with what is doubtful."""
+        rows = self._db.execute(wanted, given)
+        return [line(*row, bool(doubtful)) for *row, doubtful in rows]
+
     def hits(self, jail: str, host: str, kind: str = "failure") -> list[Hit]:
         """Give the hits of a host in a jail in the order of time."""
-        rows = self._db.execute(
-            f"select {HIT_COLUMNS} from hit where jail = ? and host = ? and kind = ?"
-            " order by time, id",
-            (jail, host, kind),
-        )
-        return [Hit(*row) for row in rows]
+        wanted = f"select {HIT_COLUMNS} from hit where jail = ? and host = ? and kind = ?"
+        return self._lines(Hit, f"{wanted} order by time, id", jail, host, kind)
 
     def told_of(self, jail: str, host: str) -> list[engine.Hit]:
         """Give what the engine needs of the failures of a host in a jail, in the order of time."""
-        rows = self._db.execute(
-            "select time, weight, sum(times), filter || '/' || match, pid from hit"
+        return self._lines(
+            engine.Hit,
+            "select time, weight, sum(times), filter || '/' || match, pid, doubtful from hit"
             " where jail = ? and host = ? and kind = 'failure'"
-            " group by time, filter, match, pid, weight order by time, min(id)",
-            (jail, host),
+            " group by time, filter, match, pid, weight, doubtful order by time, min(id)",
+            *(jail, host),
         )
-        return [engine.Hit(*row) for row in rows]
 
     def lines(self, jail: str, host: str, first: int, last: int) -> list[Evidence]:
-        """Give the lines of a window, both ends included, as many as are kept of a ban."""
-        rows = self._db.execute(
-            "select time, filter, match, line from hit where jail = ? and host = ?"
-            " and kind = 'failure' and time between ? and ? order by time, id limit ?",
-            (jail, host, first, last, MOST_EVIDENCE),
+        """Give the lines of a window, both ends included, as many as are kept of a ban.
+
+        Sure ones come before doubtful ones: no flood of these may push out what made the ban.
+        """
+        return self._lines(
+            Evidence,
+            f"select {LINE_COLUMNS} from (select * from hit where jail = ? and host = ?"
+            " and kind = 'failure' and time between ? and ? order by doubtful, time, id limit ?)"
+            " order by time, id",
+            *(jail, host, first, last, MOST_EVIDENCE),
         )
-        return [Evidence(*row) for row in rows]
 
     def hits_of(self, host: str) -> list[Hit]:
         """Give the hits of a host in every jail in the order of time."""
-        rows = self._db.execute(
-            f"select {HIT_COLUMNS} from hit where host = ? order by time, id", (host,)
-        )
-        return [Hit(*row) for row in rows]
+        wanted = f"select {HIT_COLUMNS} from hit where host = ? order by time, id"
+        return self._lines(Hit, wanted, host)
 
     def hits_named(self, name: str) -> list[Hit]:
         """Give the hits of a name in every jail in the order of time."""
-        rows = self._db.execute(
-            f"select {HIT_COLUMNS} from hit where name = ? order by time, id", (name,)
-        )
-        return [Hit(*row) for row in rows]
+        wanted = f"select {HIT_COLUMNS} from hit where name = ? order by time, id"
+        return self._lines(Hit, wanted, name)
 
     def logins(self, host: str) -> list[int]:
-        """Give the times of the good logins of a host, in whatever jail."""
-        rows = self._db.execute("select time from hit where kind = 'success' and host = ?", (host,))
+        """Give the times of the good logins of a host, in whatever jail; no doubtful ones."""
+        rows = self._db.execute(
+            "select time from hit where kind = 'success' and host = ? and not doubtful", (host,)
+        )
         return [time for (time,) in rows]
 
-    def counts(self) -> dict[str, tuple[int, int]]:
-        """Give (hits with a host, hits that wait for the address of a name) of each jail."""
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Give (hits with a host, hits that wait for one, doubtful ones with one) of each jail."""
         rows = self._db.execute(
-            "select jail, count(host), sum(host is null) from hit where kind = 'failure'"
-            " group by jail"
+            "select jail, count(host), sum(host is null), sum(doubtful and host is not null)"
+            " from hit where kind = 'failure' group by jail"
         )
-        return {jail: (known, waiting) for jail, known, waiting in rows}
+        return {jail: (known, waiting, doubtful) for jail, known, waiting, doubtful in rows}
 
     def waiting(self) -> list[tuple[str, str, int]]:
         """Give (jail, name, time) of the hits that have a name and no address yet."""
@@ -306,7 +311,7 @@ class Store:
         key = (ban.jail, ban.host)
         self._db.execute("delete from evidence where jail = ? and host = ?", key)
         self._db.executemany(
-            "insert into evidence values (?, ?, ?, ?, ?, ?, ?)",
+            "insert into evidence values (?, ?, ?, ?, ?, ?, ?, ?)",
             ((*key, n, *line) for n, line in enumerate(list(evidence)[:MOST_EVIDENCE])),
         )
         self._db.execute("delete from held where jail = ? and host = ?", key)
@@ -325,12 +330,8 @@ class Store:
 
     def evidence(self, jail: str, host: str) -> list[Evidence]:
         """Give the lines that led to the newest ban of a host in a jail."""
-        rows = self._db.execute(
-            "select time, filter, match, line from evidence where jail = ? and host = ?"
-            " order by number",
-            (jail, host),
-        )
-        return [Evidence(*row) for row in rows]
+        wanted = f"select {LINE_COLUMNS} from evidence where jail = ? and host = ? order by number"
+        return self._lines(Evidence, wanted, jail, host)
 
     def hold(self, jail: str, host: str, time: int, reason: str) -> None:
         """Keep that a ban was due and was held back."""

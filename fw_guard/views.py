@@ -16,6 +16,10 @@ if TYPE_CHECKING:
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 NEWEST = 10
+DOUBTFUL = (
+    "  doubtful: another address stands before the host, or the filter's owner says that such"
+    " lines can be forged; at most half of a limit may be doubtful hits"
+)
 
 
 def moment(seconds: int | None) -> str:
@@ -68,8 +72,15 @@ def list_view(answer: Answer, now: int, *, color: bool) -> Iterator[str]:
 def status_view(answer: Answer, *, color: bool) -> Iterator[str]:
     """Give the jails as a table, then their logs, then what is held back."""
     rows = [
-        (j["jail"], j["action"], ", ".join(j["limits"]), j["hits"], j["waiting_names"], j["banned"])
-        for j in answer["jails"]
+        (
+            jail["jail"],
+            jail["action"],
+            ", ".join(jail["limits"]),
+            with_doubtful(jail["hits"], jail["doubtful"]),
+            jail["waiting_names"],
+            jail["banned"],
+        )
+        for jail in answer["jails"]
     ]
     head = ("JAIL", "ACTION", "LIMITS", "LINES KEPT", "NO ADDRESS YET", "BANNED")
     yield from table(head, rows, color=color)
@@ -108,6 +119,11 @@ def status_view(answer: Answer, *, color: bool) -> Iterator[str]:
     yield f"last pass: {moment(last)}{ago}"
 
 
+def with_doubtful(hits: int | str, doubtful: int) -> str:
+    """Give a number of hits, and how many of them are doubtful when there are some."""
+    return f"{hits} ({doubtful} doubtful)" if doubtful else str(hits)
+
+
 def why_view(answer: Answer, now: int, *, color: bool, whole: bool) -> Iterator[str]:
     """Give what is known of an address: bans and their lines, hits, the sum for each window.
 
@@ -128,7 +144,7 @@ def why_view(answer: Answer, now: int, *, color: bool, whole: bool) -> Iterator[
         yield printable(f"  {state} by {ban['jail']}: {ban['reason']}")
         yield f"    from {moment(ban['since'])} until {ending(ban['until'], now)}"
         for line in ban["lines"]:
-            yield printable(f"    {line['filter']}/{line['match']}: {line['line']}")
+            yield printable(f"    {read_as(line)}: {line['line']}")
     for ban in answer["wider"]:
         yield printable(f"  shut out with {ban['address']} ({ban['jail']}: {ban['reason']})")
     for held in answer["held"]:
@@ -138,8 +154,20 @@ def why_view(answer: Answer, now: int, *, color: bool, whole: bool) -> Iterator[
         for limit in sums["limits"]:
             hits = count(limit["weight"], "hit")
             window = durations.spell(limit["seconds"])
-            yield f"  {sums['jail']}: {hits} counting now, limit {limit['count']} in {window}"
+            line = f"  {sums['jail']}: {hits} counting now, limit {limit['count']} in {window}"
+            if limit["doubtful"]:
+                line += f"; of {limit['doubtful']} doubtful at most {limit['count'] // 2} count"
+            yield line
     yield from lines_view(answer, whole=whole)
+    lines = (*answer["hits"], *(line for ban in answer["bans"] for line in ban["lines"]))
+    if any(line["doubtful"] for line in lines):
+        yield DOUBTFUL
+
+
+def read_as(line: Answer) -> str:
+    """Give filter and match that read a line, and whether it is doubtful."""
+    doubtful = ", doubtful" if line["doubtful"] else ""
+    return f"{line['filter']}/{line['match']}{doubtful}"
 
 
 def lines_view(answer: Answer, *, whole: bool) -> Iterator[str]:
@@ -155,7 +183,7 @@ def lines_view(answer: Answer, *, whole: bool) -> Iterator[str]:
         yield f"    ({older} older; -v shows all)"
     for hit in newest:
         waiting = "" if hit["address"] else " (waits for the address of the name)"
-        yield printable(f"    {hit['jail']} {hit['filter']}/{hit['match']}{waiting}: {hit['line']}")
+        yield printable(f"    {hit['jail']} {read_as(hit)}{waiting}: {hit['line']}")
 
 
 def change_view(answer: Answer, now: int, done: str) -> Iterator[str]:
@@ -178,7 +206,8 @@ def change_view(answer: Answer, now: int, done: str) -> Iterator[str]:
 def run_view(answer: Answer) -> Iterator[str]:
     """Give what a pass did, for ``run --verbose``."""
     lines, logs, hits = (answer[key] for key in ("lines", "logs", "hits"))
-    yield f"{count(lines, 'new line')} in {count(logs, 'log')}, {count(hits, 'hit')} kept"
+    kept = with_doubtful(count(hits, "hit"), answer["doubtful"])
+    yield f"{count(lines, 'new line')} in {count(logs, 'log')}, {kept} kept"
     if answer["undated"]:
         undated = count(answer["undated"], "matched line")
         yield f"{undated} with no valid time, or one more than a day ahead: is the clock right?"
@@ -206,10 +235,25 @@ def event_view(event: Answer) -> str:
     )
 
 
+def check_view(answer: Answer, *, color: bool) -> Iterator[str]:
+    """Give the files that were checked as a table; of a filter also what it holds."""
+    head = ("KIND", "SERVICE", "PATTERNS", "SAMPLES", "TITLE", "FILE")
+    keys = ("kind", "service", "patterns", "samples", "title")
+    rows = [(*(file.get(key, "") for key in keys), place_of(file)) for file in answer["files"]]
+    yield from table(head, rows, color=color)
+
+
+def place_of(file: Answer) -> str:
+    """Give the path of a checked file, and of the shipped one that it is read in place of."""
+    replaced = file.get("replaces")
+    return f"{file['path']} in place of {replaced}" if replaced else str(file["path"])
+
+
 def try_view(found: Answer) -> str:
     """Give one matched line of ``try``."""
     user = f" user {found['user']}" if found["user"] is not None else ""
+    kind = f"{found['kind']}, doubtful" if found["doubtful"] else found["kind"]
     return printable(
-        f"{found['line']}: {found['match']} ({found['kind']}) host {found['host']}{user}"
+        f"{found['line']}: {found['match']} ({kind}) host {found['host']}{user}"
         f" at {moment(found['time'])}: {printable(found['text'])}"
     )

@@ -12,7 +12,7 @@ RULE = Rule(limits=((5, 600),), bantime=3600, logintime=86_400)
 
 
 def hits(*times: int, weight: int = 1) -> list[Hit]:
-    return [Hit(time, weight, 1, "inetd/refused", "") for time in times]
+    return [Hit(time, weight, 1, "inetd/refused", "", doubtful=False) for time in times]
 
 
 def case(*times: int, after: int | None = None, logins: tuple[int, ...] = ()) -> Case:
@@ -42,7 +42,7 @@ def test_a_weight_counts_as_so_many_hits() -> None:
 
 
 def test_a_line_that_stands_for_five_counts_five() -> None:
-    told = [Hit(50, 1, 5, "sshd/password", "")]
+    told = [Hit(50, 1, 5, "sshd/password", "", doubtful=False)]
     assert engine.judge(RULE, Case(told, None, (), "")).bans[0].since == 50
 
 
@@ -90,7 +90,7 @@ def test_a_protected_host_is_held_with_the_reason() -> None:
 
 
 def lines(pid: str, *told: tuple[int, str]) -> list[Hit]:
-    return [Hit(time, 1, 1, match, pid) for time, match in told]
+    return [Hit(time, 1, 1, match, pid, doubtful=False) for time, match in told]
 
 
 def test_one_attempt_told_on_three_lines_counts_once() -> None:
@@ -113,10 +113,10 @@ def test_three_passwords_of_one_connection_count_three() -> None:
 
 def test_a_repeated_line_and_its_summary_count_the_larger() -> None:
     told = [
-        Hit(0, 1, 1, "pam/failure", "9"),
-        Hit(2, 1, 1, "sshd/password", "9"),
-        Hit(20, 1, 5, "sshd/password", "9"),
-        Hit(20, 1, 5, "pam/failure", "9"),
+        Hit(0, 1, 1, "pam/failure", "9", doubtful=False),
+        Hit(2, 1, 1, "sshd/password", "9", doubtful=False),
+        Hit(20, 1, 5, "sshd/password", "9", doubtful=False),
+        Hit(20, 1, 5, "pam/failure", "9", doubtful=False),
     ]
     assert sum(attempt.weight for attempt in engine.attempts(told)) == 6
 
@@ -166,7 +166,9 @@ def naive(rule: Rule, made: list[Attempt], after: int | None) -> list[tuple[int,
 
 attempt_lists = st.lists(
     st.builds(
-        Hit, st.integers(0, 300), st.integers(1, 3), st.integers(1, 2), st.just("f/m"), st.just("")
+        Hit,
+        *(st.integers(0, 300), st.integers(1, 3), st.integers(1, 2), st.just("f/m"), st.just("")),
+        doubtful=st.just(False),
     ),
     max_size=30,
 )
@@ -216,6 +218,7 @@ def oracle_attempts(told: list[Hit]) -> int:
             st.integers(1, 4),
             st.sampled_from("abc"),
             st.just("7"),
+            doubtful=st.just(False),
         )
     )
 )

@@ -52,6 +52,7 @@ def test_a_hit_carries_what_the_line_says() -> None:
         port=4711,
         line="2026-03-04T03:12:00Z gw sshd-session[87]: Failed password for invalid user cisco"
         " from 2001:db8::7 port 4711 ssh2",
+        doubtful=False,
     )
 
 

@@ -23,7 +23,8 @@ LINE = "Feb  7 02:26:52 server sshd[9]: refused connect from 192.0.2.7"
 
 def hit(time: int = NOON, jail: str = "sshd", **more: Any) -> Hit:
     base = Hit(
-        jail, HOST, HOST, None, time, 1, 1, "failure", "sshd", "refused", "9", None, None, LINE
+        *(jail, HOST, HOST, None, time, 1, 1, "failure", "sshd", "refused", "9", None, None, LINE),
+        doubtful=False,
     )
     return base._replace(**more)
 
@@ -60,11 +61,11 @@ def test_everything_that_was_committed_is_there_again(place: str) -> None:
         b"the last line",
     )
     unread = Log("/var/log/other.log", "sshd/pam", Position(1, 2, 0, b"", NOON), None, b"")
-    whole = hit(user="root", port=50_022, weight=3, times=5, name=NAME)
+    whole = hit(user="root", port=50_022, weight=3, times=5, name=NAME, doubtful=True)
     waiting = named()
     ban = Ban("sshd", HOST, NOON, NOON + 3600, 5, "5 hits in 9s, limit 5 in 10m")
     good = Ban("manual", OTHER, NOON + 1, None, 0, "by hand")
-    line = Evidence(NOON, "sshd", "refused", LINE)
+    line = Evidence(NOON, "sshd", "refused", LINE, doubtful=True)
     with Store(place) as store:
         store.keep_log(log)
         store.keep_log(unread)
@@ -143,7 +144,36 @@ def test_logins_are_known_in_whatever_jail(store: Store) -> None:
 
 def test_hits_are_counted_by_jail_those_that_wait_apart(store: Store) -> None:
     store.add_hits([hit(), hit(), named(jail="sshd"), named(), hit(kind="success")])
-    assert store.counts() == {"sshd": (2, 1), "inetd": (0, 1)}
+    assert store.counts() == {"sshd": (2, 1, 0), "inetd": (0, 1, 0)}
+
+
+def test_doubtful_hits_are_counted_among_those_with_a_host(store: Store) -> None:
+    doubtful = [hit(doubtful=True), hit(doubtful=True), hit(kind="success", doubtful=True)]
+    store.add_hits([hit(), *doubtful, named(jail="sshd")._replace(doubtful=True)])
+    assert store.counts() == {"sshd": (3, 1, 2)}
+
+
+def test_a_doubtful_login_is_none(store: Store) -> None:
+    store.add_hits([hit(5, kind="success", doubtful=True), hit(7, kind="success")])
+    assert store.logins(HOST) == [7]
+
+
+def test_what_is_doubtful_stays_so_and_apart_from_what_is_sure(store: Store) -> None:
+    store.add_hits([hit(doubtful=True), hit(), hit(doubtful=True), named()])
+    store.add_hits([named()._replace(doubtful=True)])
+    store.lay(NAME, "inetd", NOON, HOST, HOST)
+    assert [each.doubtful for each in store.hits("inetd", HOST)] == [False, True]
+    told = [(each.times, each.doubtful) for each in store.told_of("sshd", HOST)]
+    assert told == [(2, True), (1, False)]
+    assert [each.doubtful for each in store.hits("sshd", HOST)] == [True, False, True]
+
+
+def test_doubtful_lines_do_not_push_the_sure_ones_out_of_the_evidence(store: Store) -> None:
+    store.add_hits(hit(NOON + n, doubtful=True) for n in range(30))
+    store.add_hits([hit(NOON + 28, line="sure"), hit(NOON + 29, line="sure too")])
+    lines = store.lines("sshd", HOST, NOON, NOON + 29)
+    assert [line.time - NOON for line in lines] == [*range(18), 28, 29]
+    assert [line.line for line in lines if not line.doubtful] == ["sure", "sure too"]
 
 
 def test_a_very_long_line_is_cut(store: Store) -> None:
@@ -205,7 +235,8 @@ def test_bans_that_ended_between_two_passes_are_told_once(store: Store) -> None:
 
 
 def test_a_new_ban_replaces_the_earlier_one_and_its_lines(store: Store) -> None:
-    old, new = Evidence(1, "sshd", "a", "old"), Evidence(2, "sshd", "b", "new")
+    old = Evidence(1, "sshd", "a", "old", doubtful=False)
+    new = Evidence(2, "sshd", "b", "new", doubtful=False)
     store.keep_ban(Ban("sshd", HOST, NOON, NOON + 1, 5, "old"), [old, old])
     store.hold("sshd", HOST, NOON, "held")
     store.hold("sshd", OTHER, NOON, "held")
@@ -217,7 +248,7 @@ def test_a_new_ban_replaces_the_earlier_one_and_its_lines(store: Store) -> None:
 
 
 def test_of_a_flood_twenty_lines_are_kept(store: Store) -> None:
-    lines = [Evidence(n, "sshd", "refused", f"line {n}") for n in range(1000)]
+    lines = [Evidence(n, "sshd", "refused", f"line {n}", doubtful=False) for n in range(1000)]
     store.keep_ban(Ban("sshd", HOST, NOON, None, 1000, "x"), iter(lines))
     assert store.evidence("sshd", HOST) == lines[:20]
 
@@ -278,7 +309,7 @@ def test_pruning_the_rest_keeps_exactly_what_can_still_be_asked_for(store: Store
     )
     month = NOON - 30 * DAY
     store.keep_pairs({(NAME, HOST): (1, month), (NAME, "192.0.2.8"): (1, month - 1)})
-    line = Evidence(1, "sshd", "refused", LINE)
+    line = Evidence(1, "sshd", "refused", LINE, doubtful=False)
     recent, forever = Ban("sshd", HOST, 1, NOON - 20, 5, "x"), Ban("gone", HOST, 2, None, 5, "x")
     for ban in (recent, forever, Ban("sshd", OTHER, 3, NOON - 21, 5, "x")):
         store.keep_ban(ban, [line])

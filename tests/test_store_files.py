@@ -31,10 +31,8 @@ CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 def hits(number: int) -> list[Hit]:
     """Give hits that fill about as many kilobytes."""
-    return [
-        Hit("sshd", HOST, HOST, None, n, 1, 1, "failure", "sshd", "a", "9", None, None, "x" * 1000)
-        for n in range(number)
-    ]
+    told = ("failure", "sshd", "a", "9", None, None, "x" * 1000)
+    return [Hit("sshd", HOST, HOST, None, n, 1, 1, *told, doubtful=False) for n in range(number)]
 
 
 @pytest.fixture(autouse=True)

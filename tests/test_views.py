@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from fw_guard.answers import Answer
 
+SURE, NONE_DOUBTFUL = {"doubtful": False}, {"doubtful": 0}
 NOON = 1_486_436_400  # 2017-02-07 03:00 UTC, noon in Japan
 HOSTILE = "\x1b[2J\x1b]0;x\x07\u202egnp\u2066\r\n\x9b31m\0"
 
@@ -65,6 +66,7 @@ def status(**more: object) -> Answer:
                 "action": "pf",
                 "limits": ["5 in 10m", "20 in 1d"],
                 "hits": 12,
+                "doubtful": 0,
                 "waiting_names": 0,
                 "banned": 3,
                 "held": [],
@@ -95,7 +97,7 @@ def why(**more: object) -> Answer:
 
 
 def a_run(**more: object) -> Answer:
-    counts = {"lines": 1, "logs": 2, "hits": 1, "undated": 0, "long": 0}
+    counts = {"lines": 1, "logs": 2, "hits": 1, "doubtful": 0, "undated": 0, "long": 0}
     return {**counts, "banned": [], "unbanned": [], "held": [], **more}
 
 
@@ -202,10 +204,10 @@ def test_the_status_shows_what_is_held_back_and_what_no_jail_bans() -> None:
 
 
 def test_why_shows_bans_lines_sums_and_hits() -> None:
-    line = {"time": NOON, "filter": "sshd", "match": "refused", "line": "refused connect"}
+    line = {"time": NOON, "filter": "sshd", "match": "refused", "line": "refused connect", **SURE}
     hit = {"jail": "sshd", "address": "2001:db8:1:2::7", **line}
     again, waiting = hit | {"line": "again"}, hit | {"line": "waiting", "address": None}
-    limit = {"weight": 2, "count": 5, "seconds": 600, "limit": "5 in 10m"}
+    limit = {"weight": 2, **NONE_DOUBTFUL, "count": 5, "seconds": 600, "limit": "5 in 10m"}
     answer = why(
         protected="in ignoreip",
         bans=[
@@ -235,13 +237,45 @@ def test_why_shows_bans_lines_sums_and_hits() -> None:
 
 
 def test_why_shows_the_lines_of_an_address_that_is_not_banned() -> None:
-    hit = {"time": NOON, "filter": "sshd", "match": "refused", "line": "refused connect"}
+    hit = {"time": NOON, "filter": "sshd", "match": "refused", "line": "refused connect", **SURE}
     answer = why(hits=[hit | {"jail": "sshd", "address": "2001:db8:1:2::7"}])
     assert list(views.why_view(answer, NOON, color=False, whole=False)) == [
         "2001:db8:1:2::7 (counted as 2001:db8:1:2::/64)",
         "  1 line kept:",
         "    sshd sshd/refused: refused connect",
     ]
+
+
+def test_why_marks_doubtful_lines_and_says_what_that_is() -> None:
+    line = {"time": NOON, "filter": "sshd", "match": "password", "line": "a", "doubtful": True}
+    limit = {"weight": 3, "doubtful": 7, "count": 5, "seconds": 600, "limit": "5 in 10m"}
+    sure = {"jail": "sshd", "address": "2001:db8:1:2::7", **line, "line": "b", **SURE}
+    answer = why(
+        bans=[ban(in_force=True, lines=[line])],
+        sums=[{"jail": "sshd", "limits": [limit]}],
+        hits=[sure, sure | {"line": "c", "doubtful": True}],
+    )
+    explained = (
+        "  doubtful: another address stands before the host, or the filter's owner says that such"
+        " lines can be forged; at most half of a limit may be doubtful hits"
+    )
+    assert list(views.why_view(answer, NOON, color=False, whole=False))[3:] == [
+        "    sshd/password, doubtful: a",
+        "  sshd: 3 hits counting now, limit 5 in 10m; of 7 doubtful at most 2 count",
+        "  2 more lines kept:",
+        "    sshd sshd/password: b",
+        "    sshd sshd/password, doubtful: c",
+        explained,
+    ]
+    for alone in (why(bans=answer["bans"]), why(hits=answer["hits"])):
+        assert list(views.why_view(alone, NOON, color=False, whole=False))[-1] == explained
+
+
+def test_status_and_a_pass_say_how_many_hits_are_doubtful() -> None:
+    row = list(views.status_view(status(doubtful=3), color=False))[1]
+    assert "  5 in 10m, 20 in 1d  12 (3 doubtful)  0 " in row
+    said = list(views.run_view(a_run(hits=4, doubtful=3)))
+    assert said == ["1 new line in 2 logs, 4 hits (3 doubtful) kept"]
 
 
 def test_why_is_coloured_in_its_title_alone() -> None:
@@ -289,15 +323,18 @@ def test_an_event_and_a_matched_line_are_one_line_each() -> None:
         "user": "root",
         "time": None,
         "text": "the line",
+        "doubtful": False,
     }
     shown = "12: refused (failure) host 192.0.2.7 user root at -: the line"
     assert views.try_view(found) == shown
     assert views.try_view(found | {"user": None}) == shown.replace(" user root", "")
+    doubtful = shown.replace("(failure)", "(failure, doubtful)")
+    assert views.try_view(found | {"doubtful": True}) == doubtful
 
 
 def test_nothing_hostile_gets_through_any_view() -> None:
     bad = HOSTILE
-    line = {"time": NOON, "filter": bad, "match": bad, "line": bad}
+    line = {"time": NOON, "filter": bad, "match": bad, "line": bad, **SURE}
     hit = {"jail": bad, "address": None, **line, "time": NOON + 1}
     held = {"jail": bad, "address": bad, "time": NOON, "reason": bad}
     evil = ban(reason=bad, jail=bad, address=bad, in_force=True, lines=[line])
@@ -310,7 +347,7 @@ def test_nothing_hostile_gets_through_any_view() -> None:
         views.event_view({"time": NOON, "event": "ban", **evil}),
         views.try_view(
             {"line": 1, "match": bad, "kind": "failure", "host": bad, "user": bad, "time": NOON}
-            | {"text": bad}
+            | {"text": bad, **SURE}
         ),
     ]
     assert is_harmless(shown)
@@ -318,7 +355,8 @@ def test_nothing_hostile_gets_through_any_view() -> None:
 
 
 def test_why_shows_the_newest_lines_and_counts_the_rest() -> None:
-    hit = {"time": NOON, "filter": "f", "match": "m", "jail": "j", "address": "2001:db8:1:2::7"}
+    hit = {"time": NOON, "filter": "f", "match": "m", "jail": "j", **SURE}
+    hit["address"] = "2001:db8:1:2::7"
     answer = why(hits=[hit | {"line": f"line {number}"} for number in range(13)])
     shown = list(views.why_view(answer, NOON, color=False, whole=False))
     assert shown[1:4] == ["  13 lines kept:", "    (3 older; -v shows all)", "    j f/m: line 3"]
