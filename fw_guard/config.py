@@ -16,6 +16,7 @@ from fw_guard import addresses, durations, filterfiles, places
 from fw_guard.errors import GuardError
 from fw_guard.faults import Fault, FaultsError, in_order
 from fw_guard.hits import MANUAL
+from fw_guard.proving import clash
 from fw_guard.tomlfile import Document, Table, listed, meant, open_document
 
 if TYPE_CHECKING:
@@ -103,10 +104,11 @@ DEFAULTS = Jail(
 )
 
 
-def load(directory: str) -> Config:
+def load(directory: str, proved: set[str] | None = None) -> Config:
     """Read the configuration in ``directory``; raise NoConfigError when there is none.
 
-    Raises PermissionError when that may not even be asked.
+    ``proved`` holds the digests of proofs that need not be made again; new ones are added. Raises
+    PermissionError when that may not even be asked.
     """
     main = os.path.join(directory, MAIN)
     if os.path.isfile(directory):
@@ -118,15 +120,16 @@ def load(directory: str) -> Config:
             f"no configuration: write {main}, for instance "
             'action = "nftables" and [jail.sshd] filter = "sshd" logs = ["/var/log/auth.log"]'
         ) from None
-    return Loader(directory).load(main)
+    return Loader(directory, set() if proved is None else proved).load(main)
 
 
 class Loader:
     """Reads one configuration; keeps the filters already read and the faults found."""
 
-    def __init__(self, directory: str) -> None:
-        """Start with nothing read."""
+    def __init__(self, directory: str, proved: set[str]) -> None:
+        """Start with nothing read; ``proved`` are the proofs that are known."""
         self.directory = directory
+        self.proved = proved
         self.faults: list[Fault] = []
         self.filter_faults: list[Fault] = []
         self.filters: dict[str, Filter | None] = {}
@@ -203,6 +206,9 @@ class Loader:
         table.finish()
         found = [self.filter(table, each) for each in names]
         good = tuple(each for each in found if each is not None)
+        if forged := clash(good, self.proved):
+            said = f"{forged[0]} can be forged by each other's lines; expected jails and logs apart"
+            table.fault("filter", said, detail=forged[1])
         sound = len(document.faults) == before and enabled and good
         return replace(jail, filters=good, logs=logs) if sound else None
 
@@ -233,7 +239,7 @@ class Loader:
         """Read a filter once; note its faults."""
         if name not in self.filters:
             try:
-                self.filters[name] = filterfiles.load(path, trusted=trusted)
+                self.filters[name] = filterfiles.load(path, trusted=trusted, proved=self.proved)
             except FaultsError as error:
                 self.filters[name] = None
                 self.filter_faults.extend(error.faults)

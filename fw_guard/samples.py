@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fw_guard.filters import Sample, host_of
-from fw_guard.logs import headers
-from fw_guard.patterns.nearly import matched_up_to
-from fw_guard.text import decoded, printable
+from fw_guard.nearest import furthest, labels, messages, nearest, number_of
+from fw_guard.text import decoded
 from fw_guard.tomlfile import listed
 
 if TYPE_CHECKING:
@@ -47,33 +46,59 @@ def check_samples(found: Filter, document: Document) -> list[Fault]:
     if not any(sample.match is False for sample in found.samples):
         fault(None, "no sample that must not match; expected a [[sample]] with `match = false`")
     names = [match.name for match in found.matches]
-    read_by = set()
+    read: set[tuple[str, int]] = set()
+    excused: set[str] = set()
     for sample in found.samples:
         reading = found.read(sample.line.encode())
+        if reading is not None and sample.match is not False:
+            read.add((reading.match.name, number_of(found, reading.match, sample.line.encode())))
         if isinstance(sample.match, str) and sample.match not in names:
             fault(sample, f"no match is named {sample.match!r}; expected {listed(names)}")
+            excused.update(names if reading is None else ())
         elif sample.match is False and reading is not None:
             host = shown(reading.fields, "host")
             fault(sample, f"must not match, but {reading.match.name!r} reads host {host!r}")
         elif sample.match is not False and reading is None:
             fault(sample, "is not matched", nearest(found, sample.line.encode()))
+            excused.update(meant_for(found, sample))
         elif reading is not None:
-            read_by.add(reading.match.name)
             if isinstance(sample.match, str) and reading.match.name != sample.match:
+                excused.add(sample.match)
                 fault(sample, f"is read by {reading.match.name!r}; expected {sample.match!r}")
             for key, value in sample.fields:
                 got = shown(reading.fields, key)
                 if got != value:
                     fault(sample, f"`{key}` is read as {got!r}; expected {value!r}")
-    faults.extend(
-        document.fault_at(
-            document.place(("match", index)),
-            f"no sample is read by match {match.name!r}; expected one for every [[match]]",
-        )
-        for index, match in enumerate(found.matches)
-        if match.name not in read_by
-    )
+    for index, table in enumerate(document.root.tables("match")):
+        match = found.matches[index]
+        numbers = range(len(labels(match)))
+        unread = [number for number in numbers if (match.name, number) not in read]
+        if match.name in excused:
+            continue
+        if len(unread) == len(numbers):
+            said = f"no sample is read by match {match.name!r}; expected one for every [[match]]"
+            faults.append(document.fault_at(document.place(("match", index)), said))
+            continue
+        for number in unread:
+            said = f"no sample is read by pattern {labels(match)[number]}; expected one for each"
+            table.fault("pattern", said, 0, number)
     return faults
+
+
+def meant_for(found: Filter, sample: Sample) -> set[str]:
+    """Give the names of the matches that a sample which none reads may have been written for."""
+    if isinstance(sample.match, str):
+        return {sample.match}
+    seen = messages(found, sample.line.encode()) or {}
+    far = {
+        match.name: furthest((match,), message)[0].offset
+        for message, matches in seen.items()
+        for match in matches
+    }
+    best = max(far.values(), default=0)
+    return {name for name, offset in far.items() if offset == best} or {
+        match.name for match in found.matches
+    }
 
 
 def shown(fields: dict[str, bytes], key: str) -> str | None:
@@ -82,28 +107,3 @@ def shown(fields: dict[str, bytes], key: str) -> str | None:
         address, name = host_of(fields) or (None, None)
         return address or name
     return decoded(fields[key]) if key in fields else None
-
-
-def nearest(found: Filter, line: bytes) -> str:
-    """Show how far each pattern of a filter got in ``line``, best first."""
-    header = headers.header(found.format)(line)
-    text = "      " + printable(decoded(line))
-    if header is None:
-        return f"{text}\n      the line has no {found.format} header"
-    if not found.wants(header.program):
-        program = printable(decoded(header.program))
-        return f"{text}\n      program {program!r} is not one of the filter's `program`"
-    message = line[header.start :]
-    rows = []
-    for match in found.matches:
-        for source, pattern in zip(match.sources, match.patterns, strict=True):
-            if pattern.match(message) is not None:
-                rows.append((len(message), match.name, "the fields to pass `where`"))
-            else:
-                offset, wanted = matched_up_to(source, message)
-                rows.append((offset, match.name, wanted))
-    return text + "".join(
-        f"\n      {'':{len(printable(decoded(line[: header.start + offset])))}}"
-        f"^ {name} matched up to here; expected {wanted}"
-        for offset, name, wanted in sorted(rows, reverse=True)[:5]
-    )

@@ -207,11 +207,16 @@ class Table:
         self._known: set[str] = set()
 
     def fault(
-        self, key: str | None, message: str, offset: int | None = None, item: int = 0
+        self,
+        key: str | None,
+        message: str,
+        offset: int | None = None,
+        item: int = 0,
+        detail: str = "",
     ) -> None:
         """Note a fault at ``key``, or in its text at character ``offset``.
 
-        ``item`` says which text of a list is meant.
+        ``item`` says which text of a list is meant; ``detail`` is shown below.
         """
         keys = self.keys if key is None else (*self.keys, key)
         place = self.document.place(keys)
@@ -219,7 +224,7 @@ class Table:
             value = self.values.get(key)
             text = value[item] if isinstance(value, list) else value
             place = self._inside(place, text, offset) if isinstance(text, str) else place
-        self.document.faults.append(self.document.fault_at(place, message))
+        self.document.faults.append(self.document.fault_at(place, message, detail))
 
     def _inside(self, place: Place, text: str, offset: int) -> Place:
         """Give the place of character ``offset`` of ``text``, a string without escapes.

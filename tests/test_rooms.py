@@ -17,13 +17,33 @@ if TYPE_CHECKING:
 # From the ground up. Whoever adds a room says here what it may lean on.
 ORDER = (
     *("__init__", "errors", "text", "places", "durations", "addresses", "hits", "hosts", "safety"),
-    *("faults", "tomlfile"),
+    *("faults", "tomlfile", "doubts", "proofs"),
     *("patterns.__init__", "patterns.shapes", "patterns.fields", "patterns.tree"),
-    *("patterns.grammar", "patterns.compile", "patterns.nearly"),
-    *("logs.__init__", "logs.headers", "logs.clock", "logs.reader"),
+    *("patterns.automaton", "patterns.linear"),
+    *("patterns.grammar", "patterns.compile", "patterns.nearly", "patterns.proof"),
+    *(
+        "logs.__init__",
+        "logs.stamps",
+        "logs.headers",
+        "logs.jsonlines",
+        "logs.clock",
+        "logs.reader",
+    ),
     *("engine", "listings", "templates", "actions", "firewall"),
-    *("filters", "samples", "filterfiles", "config", "judging", "matching", "schema", "store"),
-    *("answers", "views", "gathering", "applying", "passes", "manual", "replaying", "checking"),
+    *(
+        "filters",
+        "nearest",
+        "samples",
+        "proving",
+        "filterfiles",
+        "config",
+        "judging",
+        "matching",
+        "misses",
+    ),
+    *("schema", "store"),
+    *("answers", "views", "gathering", "applying", "passes", "manual", "replaying", "trying"),
+    *("tryviews", "checking", "progress"),
     *("options", "cli", "__main__"),
 )
 PATHS = {
