@@ -1,4 +1,8 @@
-"""``fw-guard check``: the configuration, every filter, every action, each on its own samples."""
+"""``fw-guard check``: the configuration, every filter, every action, each on its own samples.
+
+A filter is tried on the samples of the other filters of its service too: two that read one line
+must agree on whose failure it is.
+"""
 
 from __future__ import annotations
 
@@ -9,16 +13,26 @@ from fw_guard import actions, config, filterfiles, places
 from fw_guard.faults import Fault, FaultsError, in_order
 from fw_guard.logs import reader
 from fw_guard.logs.reader import LogError
+from fw_guard.samples import shown
 from fw_guard.tomlfile import open_document
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from fw_guard.config import Config
+    from fw_guard.filters import Filter, Reading, Sample
+
+OPPOSITES = {"failure", "success"}
 
 
 class Checked(NamedTuple):
-    """What was looked at (kind, path), every fault of it, and what else its owner should know."""
+    """What was looked at (kind, path), every fault of it, and what else its owner should know.
+
+    ``filters`` are given as far as they could be read.
+    """
 
     files: tuple[tuple[str, str], ...]
+    filters: tuple[Filter, ...]
     faults: tuple[Fault, ...]
     config_faults: tuple[Fault, ...]
     notes: tuple[str, ...]
@@ -36,9 +50,13 @@ class Checked(NamedTuple):
         return os.EX_DATAERR if self.faults else os.EX_OK
 
 
-def check_all(directory: str) -> Checked:
-    """Check the configuration in ``directory``, if there is one, and all filters and actions."""
+def check_all(directory: str, proved: set[str]) -> Checked:
+    """Check the configuration in ``directory``, if there is one, and all filters and actions.
+
+    ``proved`` is as in ``filterfiles.load``.
+    """
     files: list[tuple[str, str]] = []
+    filters: list[Filter] = []
     faults: list[Fault] = []
     config_faults: tuple[Fault, ...] = ()
     notes = [f"no configuration in {directory}: only what ships was checked"]
@@ -46,16 +64,19 @@ def check_all(directory: str) -> Checked:
     if os.path.exists(main):
         files.append(("configuration", main))
         files += (("jails", path) for path in places.files(os.path.join(directory, "jails")))
-        found = config.load(directory)
+        found = config.load(directory, proved)
         config_faults = found.faults
         notes = notes_on(found)
     for kind in ("filter", "action"):
         for name in places.names(f"{kind}s", directory):
             path, ships = path_of(kind, name, directory)
             files.append((kind, path))
-            faults.extend(check_file(kind, path, directory, trusted=ships))
+            looked, wrong = check_file(kind, path, directory, proved, trusted=ships)
+            filters += looked
+            faults += wrong
+    faults += (fault for each in filters for fault in disagreements(each, filters))
     faults = [fault for fault in faults if fault not in config_faults]
-    return Checked(tuple(files), in_order(faults), config_faults, tuple(notes))
+    return Checked(tuple(files), tuple(filters), in_order(faults), config_faults, tuple(notes))
 
 
 def path_of(kind: str, name: str, directory: str) -> tuple[str, bool]:
@@ -66,9 +87,13 @@ def path_of(kind: str, name: str, directory: str) -> tuple[str, bool]:
         return str(error.filename), False
 
 
-def check_files(paths: list[str]) -> Checked:
-    """Check the files named: filters, actions, or a whole configuration by its fw-guard.toml."""
+def check_files(paths: list[str], proved: set[str]) -> Checked:
+    """Check the files named: filters, actions, or a whole configuration by its fw-guard.toml.
+
+    ``proved`` is as in ``filterfiles.load``.
+    """
     files: list[tuple[str, str]] = []
+    filters: dict[str, list[Filter]] = {}
     faults: list[Fault] = []
     config_faults: tuple[Fault, ...] = ()
     notes: list[str] = []
@@ -81,7 +106,7 @@ def check_files(paths: list[str]) -> Checked:
             whole = directory if is_main else os.path.dirname(directory)
             try:
                 open_document(path)
-                found = config.load(whole)
+                found = config.load(whole, proved)
             except (FaultsError, config.NoConfigError) as error:
                 faults += error.faults if isinstance(error, FaultsError) else (lacks(path, error),)
                 continue
@@ -90,6 +115,8 @@ def check_files(paths: list[str]) -> Checked:
                 config_faults += found.faults
                 faults.extend(found.filter_faults)
                 notes += notes_on(found)
+                used = (each for jail in found.jails for each in jail.filters)
+                filters.setdefault(whole, []).extend(used)
             continue
         trusted = directory in (places.shipped("filters"), places.shipped("actions"))
         try:
@@ -98,8 +125,16 @@ def check_files(paths: list[str]) -> Checked:
             faults.extend(error.faults)
             continue
         files.append((kind, path))
-        faults.extend(check_file(kind, path, os.path.dirname(directory), trusted=trusted))
-    return Checked(tuple(files), in_order(faults), config_faults, tuple(notes))
+        whole = os.path.dirname(directory)
+        looked, wrong = check_file(kind, path, whole, proved, trusted=trusted)
+        filters.setdefault(whole, []).extend(looked)
+        faults += wrong
+    every = [each for looked in filters.values() for each in looked]
+    for whole, looked in filters.items():
+        others = [*every, *beside(every, whole, proved)]
+        faults += (fault for each in looked for fault in disagreements(each, others))
+        faults += (fault for each in others for fault in disagreements(each, looked))
+    return Checked(tuple(files), tuple(every), in_order(faults), config_faults, tuple(notes))
 
 
 def lacks(path: str, error: Exception) -> Fault:
@@ -113,19 +148,77 @@ def kind_of(path: str) -> str:
     return "filter" if root.has("match") or root.has("log") else "action"
 
 
-def check_file(kind: str, path: str, directory: str, *, trusted: bool) -> tuple[Fault, ...]:
-    """Give the faults of one filter, its ``[jail]`` table with it, or action file."""
+def check_file(
+    kind: str, path: str, directory: str, proved: set[str], *, trusted: bool
+) -> tuple[list[Filter], list[Fault]]:
+    """Give the faults of one action, or of one filter with its ``[jail]`` table, and that filter.
+
+    It is given as far as it could be read. ``proved`` is as in ``filterfiles.load``.
+    """
     try:
         if kind == "action":
             actions.load(path, trusted=trusted)
-            return ()
-        filterfiles.load(path, trusted=trusted)
+            return [], []
         document = open_document(path, trusted=trusted)
-        config.read_own_jail(document, config.DEFAULTS, directory)
-        document.check()
     except FaultsError as error:
-        return error.faults
-    return ()
+        return [], list(error.faults)
+    document.root.get("jail")
+    found = filterfiles.read(document, proved)
+    config.read_own_jail(document, config.DEFAULTS, directory)
+    return [found], document.faults
+
+
+def beside(found: Iterable[Filter], directory: str, proved: set[str]) -> Iterator[Filter]:
+    """Give the other filters of the services of ``found``: the owner's and those that ship.
+
+    One that has a fault is passed over; that is told where it is checked itself.
+    """
+    services = {each.service for each in found}
+    names = {each.name for each in found}
+    for name in places.names("filters", directory) if services else ():
+        path, ships = path_of("filter", name, directory)
+        try:
+            service = open_document(path, trusted=ships).root.values.get("service")
+            if name not in names and service in services:
+                yield filterfiles.load(path, trusted=ships, proved=proved)
+        except FaultsError:
+            continue
+
+
+def disagreements(found: Filter, others: Iterable[Filter]) -> Iterator[Fault]:
+    """Give a fault at each sample of ``found`` that another filter of its service reads otherwise.
+
+    What the other has among its own samples, it reads on purpose.
+    """
+    for other in others:
+        if not found.service or other.service != found.service or other.path == found.path:
+            continue
+        known = {sample.line for sample in other.samples if sample.match is not False}
+        for sample in found.samples:
+            reading = other.read(sample.line.encode())
+            if reading is not None and sample.line not in known:
+                said = disagreement(found, sample, other, reading)
+                if said:
+                    document = open_document(found.path, trusted=True)
+                    place = document.place(("sample", sample.index, "line"))
+                    yield document.fault_at(place, said)
+
+
+def disagreement(found: Filter, sample: Sample, other: Filter, reading: Reading) -> str:
+    """Say in what the ``reading`` of another filter is not what a sample says, if it is not."""
+    host = shown(reading.fields, "host")
+    stated = dict(sample.fields).get("host")
+    kind = reading.match.kind
+    means = f"or this line among the samples of {other.path}"
+    read = f"{other.name}/{reading.match.name} reads a {kind} of host {host!r} in it"
+    if sample.match is False:
+        return f"must not match, but {read}; expected none, {means}" if kind == "failure" else ""
+    if host != stated:
+        return f"{read}; expected host {stated!r}, {means}"
+    mine = found.read(sample.line.encode())
+    if mine is not None and {kind, mine.match.kind} == OPPOSITES:
+        return f"{read}; expected a {mine.match.kind}, {means}"
+    return ""
 
 
 def notes_on(found: Config) -> list[str]:
@@ -152,9 +245,12 @@ def notes_on(found: Config) -> list[str]:
 
 
 def answer(checked: Checked) -> dict[str, object]:
-    """Give what ``check --json`` says."""
+    """Give what ``check --json`` says; of a filter also what it holds."""
+    about = {each.path: filter_answer(each) for each in checked.filters}
     return {
-        "files": [{"kind": kind, "path": path} for kind, path in checked.files],
+        "files": [
+            {"kind": kind, "path": path} | about.get(path, {}) for kind, path in checked.files
+        ],
         "faults": [
             {
                 "path": fault.path,
@@ -165,4 +261,16 @@ def answer(checked: Checked) -> dict[str, object]:
             for fault in (*checked.config_faults, *checked.faults)
         ],
         "notes": list(checked.notes),
+    }
+
+
+def filter_answer(found: Filter) -> dict[str, object]:
+    """Give what a filter holds; ``replaces`` is the shipped file that it stands for, or None."""
+    shipped = os.path.join(places.shipped("filters"), f"{found.name}.toml")
+    return {
+        "title": found.title,
+        "service": found.service,
+        "patterns": sum(len(match.patterns) or 1 for match in found.matches),
+        "samples": len(found.samples),
+        "replaces": shipped if os.path.exists(shipped) and shipped != found.path else None,
     }

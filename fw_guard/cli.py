@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from fw_guard.errors import GuardError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from fw_guard.answers import Answer
     from fw_guard.applying import Trouble
@@ -30,6 +32,9 @@ def main() -> None:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by whoever started us
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115 - for as long as we live
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A log may hold letters that the terminal's encoding lacks: they are spelled out.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = dispatch(sys.argv[1:])
         sys.stdout.flush()
@@ -98,7 +103,8 @@ def configuration(chosen: argparse.Namespace) -> tuple[Config, int]:
     """Read the configuration; say its faults; give it with the exit code they make."""
     from fw_guard import config
 
-    found = config.load(chosen.config)
+    with remembered(chosen) as proved:
+        found = config.load(chosen.config, proved)
     code = os.EX_OK
     if found.filter_faults:
         code = os.EX_DATAERR
@@ -107,6 +113,18 @@ def configuration(chosen: argparse.Namespace) -> tuple[Config, int]:
     for fault in (*found.faults, *found.filter_faults):
         sys.stderr.write(f"{fault}\n")
     return found, code
+
+
+@contextlib.contextmanager
+def remembered(chosen: argparse.Namespace) -> Iterator[set[str]]:
+    """Give the proofs that are remembered; those added are remembered by a pass and a check."""
+    from fw_guard import proofs
+
+    known = proofs.recall(chosen.state)
+    proved = set(known)
+    yield proved
+    if proved != known and chosen.verb in ("run", "check") and not chosen.dry_run:
+        proofs.remember(chosen.state, proved)
 
 
 def worst(codes: Iterable[int]) -> int:
@@ -234,13 +252,14 @@ def why(chosen: argparse.Namespace) -> int:
 
 def check(chosen: argparse.Namespace) -> int:
     """Check the configuration, all filters and actions, or the files named."""
-    from fw_guard import checking
+    from fw_guard import checking, options, views
     from fw_guard.text import count
 
-    if chosen.files:
-        checked = checking.check_files(chosen.files)
-    else:
-        checked = checking.check_all(chosen.config)
+    with remembered(chosen) as proved:
+        if chosen.files:
+            checked = checking.check_files(chosen.files, proved)
+        else:
+            checked = checking.check_all(chosen.config, proved)
     faults = (*checked.config_faults, *checked.faults)
     if chosen.json:
         say_json(checking.answer(checked))
@@ -250,7 +269,8 @@ def check(chosen: argparse.Namespace) -> int:
         for note in checked.notes:
             complain(note, os.EX_OK)
         if chosen.verbose:
-            say(f"{kind}: {path}" for kind, path in checked.files)
+            color = options.wants_color(chosen.color)
+            say(views.check_view(checking.answer(checked), color=color))
         if not chosen.quiet:
             say([f"{count(len(checked.files), 'file')} checked, {count(len(faults), 'fault')}"])
     unfound = chosen.config_given and not chosen.files and not checked.configured
@@ -258,19 +278,26 @@ def check(chosen: argparse.Namespace) -> int:
 
 
 def try_filter(chosen: argparse.Namespace) -> int:
-    """Say which lines of a log a filter matches."""
-    from fw_guard import replaying, views
+    """Say which lines of a log a filter matches, and on a text run which nearly."""
+    from fw_guard import options, trying, tryviews, views
+    from fw_guard.progress import Progress
     from fw_guard.text import count
 
-    found = replaying.filter_named(chosen.filter, chosen.config)
-    trial = replaying.Trial(found, chosen.now)
-    for log in chosen.logs or ["-"]:
-        for answer in trial.read(log):
-            if chosen.json:
-                say_json(answer)
-            elif not chosen.quiet:
-                say([views.try_view(answer)])
-    if not chosen.json and not chosen.quiet:
+    found = trying.filter_named(chosen.filter, chosen.config)
+    text = not chosen.json and not chosen.quiet
+    trial = trying.Trial(found, chosen.now, explain=text)
+    bar = sys.stderr.write if options.wants_bar(chosen, scrolls=True) else None
+    with Progress(bar) as progress:
+        for log in chosen.logs or ["-"]:
+            for answer in trial.read(log, progress.tell):
+                if chosen.json:
+                    say_json(answer)
+                elif text:
+                    say([views.try_view(answer)])
+    if text:
+        color, columns = options.wants_color(chosen.color), options.columns()
+        say(tryviews.summary_view(trial, columns, color=color, whole=chosen.verbose))
+        sys.stdout.flush()  # before the totals, which go elsewhere
         told = f"{trial.matched} of {count(trial.lines, 'line')} matched by {found.name}"
         sys.stderr.write(f"{told}\n")
     return os.EX_OK if trial.matched else 1
@@ -278,7 +305,8 @@ def try_filter(chosen: argparse.Namespace) -> int:
 
 def replay(chosen: argparse.Namespace) -> int:
     """Say whom the jails would have banned over old logs."""
-    from fw_guard import firewall, passes, replaying, views
+    from fw_guard import firewall, options, passes, replaying, views
+    from fw_guard.progress import Progress
     from fw_guard.text import count
 
     config, code = configuration(chosen)
@@ -288,7 +316,10 @@ def replay(chosen: argparse.Namespace) -> int:
     jails = [jail for jail in config.jails if not chosen.jail or jail.name in chosen.jail]
     protection = passes.protection_of(config, firewall.run_command)
     totals = {"hit": 0, "ban": 0, "unban": 0, "held": 0}
-    for event in replaying.replay(config, jails, chosen.logs, protection, chosen.now):
+    bar = sys.stderr.write if options.wants_bar(chosen, scrolls=False) else None
+    with Progress(bar) as progress:
+        events = replaying.replay(config, jails, chosen.logs, protection, chosen.now, progress.tell)
+    for event in events:
         totals[event["event"]] += 1
         if chosen.json:
             say_json(event)

@@ -48,6 +48,7 @@ class Jail:
 
     ``bantime`` is in seconds, None for good. ``logintime`` is how long, in seconds, a good login
     holds a ban back. ``prefix6`` is the length of the IPv6 network that counts as one host.
+    ``count_doubtful`` counts in full what a filter calls doubtful or forgeable.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Jail:
     logintime: int
     ignoreip: tuple[tuple[bytes, int], ...]
     prefix6: int
+    count_doubtful: bool
     action: str
 
     @property
@@ -100,6 +102,7 @@ DEFAULTS = Jail(
     logintime=86_400,
     ignoreip=(),
     prefix6=64,
+    count_doubtful=False,
     action="preview",
 )
 
@@ -287,6 +290,7 @@ def read_settings(table: Table, base: Jail, directory: str) -> Jail:
         logintime=read_logintime(table, base),
         ignoreip=base.ignoreip + tuple(read_networks(table, "ignoreip")),
         prefix6=table.integer("prefix6", base.prefix6, least=32, most=128),
+        count_doubtful=table.boolean("count_doubtful", default=base.count_doubtful),
         action=action,
     )
 

@@ -64,8 +64,9 @@ def read(document: Document, proved: set[str] | None = None) -> Filter:
     technique = root.text("technique")
     versions = root.text("versions")
     log = read_log(root)
+    doubtful = read_reason(root, "doubtful")
     tables = root.tables("match")
-    matches = tuple(read_match(table, document.path, log) for table in tables)
+    matches = tuple(read_match(table, document.path, log, doubtful) for table in tables)
     if not matches:
         root.fault(None, "no [[match]]; expected at least one with a `pattern`")
     for twice in {m.name for m in matches if sum(m.name == n.name for n in matches) > 1}:
@@ -164,8 +165,8 @@ def _glob_part(part: bytes) -> bytes:
     )
 
 
-def read_match(table: Table, path: str, log: Log) -> Match:
-    """Read one ``[[match]]`` table."""
+def read_match(table: Table, path: str, log: Log, doubtful: str) -> Match:
+    """Read one ``[[match]]`` table; ``doubtful`` is what the whole filter says of its lines."""
     name = table.text("name", required=True)
     kind = table.choice("kind", KINDS, "failure")
     weight = table.integer("weight", 1, least=1, most=1000)
@@ -174,7 +175,7 @@ def read_match(table: Table, path: str, log: Log) -> Match:
     if not log.json:
         json_only(table, "in", "fields")
     given = [field for field, _ in fields]
-    forgeable = read_reason(table)
+    reasons = read_reason(table, "doubtful") or doubtful, read_reason(table, "forgeable")
     own = frozenset(table.texts("own"))
     pairs = tuple(read_patterns(table, log, given, own))
     sources = tuple(source for source, _ in pairs)
@@ -195,14 +196,14 @@ def read_match(table: Table, path: str, log: Log) -> Match:
         elsewhere = tuple((key, test) for key, test in conditions if key not in known)
         conditions = tuple((key, test) for key, test in conditions if key in known)
         paths = Paths(fields, elsewhere, inside or log.message)
-    return Match(name, kind, weight, sources, patterns, conditions, paths, forgeable)
+    return Match(name, kind, weight, sources, patterns, conditions, paths, *reasons)
 
 
-def read_reason(table: Table) -> str:
-    """Give the owner's reason to keep what can be forged, empty when there is none."""
-    reason = table.text("forgeable")
-    if table.has("forgeable") and not reason.strip():
-        table.fault("forgeable", "`forgeable` is empty; expected the reason why it is kept")
+def read_reason(table: Table, key: str) -> str:
+    """Give the reason not to believe some lines in full, empty when there is none."""
+    reason = table.text(key)
+    if table.has(key) and not reason.strip():
+        table.fault(key, f"`{key}` is empty; expected the reason why")
     return reason
 
 

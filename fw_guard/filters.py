@@ -41,10 +41,10 @@ class Paths:
 
 
 class Found(NamedTuple):
-    """What a match makes of a line: the fields, and whether the host may be another's."""
+    """What a match makes of a line: the fields, and whether text casts doubt on the host."""
 
     fields: dict[str, bytes]
-    doubtful: bool
+    cast: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,9 @@ class Match:
 
     ``kind`` is ``failure`` (a hit), ``success`` (a good login) or ``pair`` (an ordinary line that
     pairs a name with a socket address). ``where`` pairs a field with a test of its bytes. ``paths``
-    are those of a filter that reads JSON; it may do without patterns. ``forgeable`` is the owner's
-    reason to keep a match that cannot be proved: what it reads is doubtful.
+    are those of a filter that reads JSON; it may do without patterns. ``doubtful`` is
+    the reason not to take such lines at their word, ``forgeable`` that to keep a match which cannot
+    be proved; either makes doubtful what is read.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Match:
     patterns: tuple[Compiled, ...]
     where: tuple[tuple[str, Callable[[bytes], bool]], ...] = ()
     paths: Paths | None = None
+    doubtful: str = ""
     forgeable: str = ""
 
     def read(self, message: bytes) -> Found | None:
@@ -79,8 +81,7 @@ class Match:
             fields = given | pattern.fields_of(found)
             if self.passes(fields):
                 texts = pattern.texts_before(found)
-                doubtful = bool(self.forgeable) or cast_doubt(texts, fields.get("host", b""))
-                return Found(fields, doubtful)
+                return Found(fields, cast_doubt(texts, fields.get("host", b"")))
         return None
 
     def passes(self, fields: dict[str, bytes]) -> bool:
@@ -98,7 +99,7 @@ class Match:
         given = {name: record.text(path) for name, path in paths.fields}
         fields = {name: value for name, value in given.items() if value is not None}
         if not self.patterns:
-            return Found(fields, bool(self.forgeable)) if self.passes(fields) else None
+            return Found(fields, cast=False) if self.passes(fields) else None
         text = record.text(paths.inside)
         return None if text is None or len(text) > LONGEST_LINE else self._read(text, fields)
 
@@ -117,14 +118,20 @@ class Sample:
 class Reading:
     """What a filter makes of a line: which match, the fields, the header around them.
 
-    ``doubtful`` says that the host may be another's: such a reading is never enough for a ban.
+    ``cast`` says that text in the line casts doubt on the host. A ``doubtful`` reading is never
+    enough for a ban, be it for that or because its match is.
     """
 
     match: Match
     fields: dict[str, bytes]
     header: headers.Header
     times: int
-    doubtful: bool = False
+    cast: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """Say whether the host may be another's."""
+        return self.cast or bool(self.match.doubtful or self.match.forgeable)
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +203,7 @@ class Filter:
         for match in self.matches:
             found = match.read(message)
             if found is not None and host_of(found.fields) is not None:
-                return Reading(match, found.fields, header, times, found.doubtful)
+                return Reading(match, found.fields, header, times, found.cast)
         return None
 
     def read_record(self, record: Record) -> Reading | None:
@@ -205,7 +212,7 @@ class Filter:
             found = match.read_record(record)
             if found is not None and host_of(found.fields) is not None:
                 header = headers.Header(record.text(self.time) or b"", b"", b"", 0)
-                return Reading(match, found.fields, header, 1, found.doubtful)
+                return Reading(match, found.fields, header, 1, found.cast)
         return None
 
 

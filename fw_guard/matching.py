@@ -166,6 +166,8 @@ class Scanner:
                 self._names.learn(claimed, address, time)
         if reading.match.kind == "pair":
             return
+        # The owner may have the filter's doubts overruled, but not for a login that frees somebody.
+        counts = jail.count_doubtful and reading.match.kind == "failure"
         yield Hit(
             jail=jail.name,
             host=addresses.subject(address, jail.prefix6) if address else None,
@@ -181,7 +183,7 @@ class Scanner:
             user=decoded(fields["user"]) if "user" in fields else None,
             port=number(fields, "port", -1) if "port" in fields else None,
             line=decoded(line.rstrip(b"\r")[:LONGEST_LINE]),
-            doubtful=reading.doubtful,
+            doubtful=reading.cast or (reading.doubtful and not counts),
         )
 
 

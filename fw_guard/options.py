@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
+import shutil
+import stat
 import sys
 import time
 from datetime import datetime
 from typing import Any
 
 from fw_guard import __version__, durations, places
+from fw_guard.faults import WIDEST
 from fw_guard.text import decoded
+
+NARROWEST = 40
 
 
 class Parser(argparse.ArgumentParser):
@@ -74,6 +80,8 @@ TAKE_A_VALUE = {
     "--jail": "--jail",
     "--for": "--for",
 }
+# Those that take none, and may stand in one word with others: -nv, -vj sshd.
+FLAGS = re.compile(r"-([hnqv]+)([a-zA-Z].*)?")
 VERBS = {
     "run": "one pass: read what the logs gained, ban and unban",
     "status": "jails, hits, bans, and how far each log was read",
@@ -121,17 +129,32 @@ def parser() -> Parser:
 
 
 def joined(words: list[str]) -> list[str]:
-    """Join the options of verbs with their values, which may look like options themselves."""
-    found = []
+    """Join the options of verbs with their values, which may look like options themselves.
+
+    Short options in one word are taken apart: some are the verb's and some are shared, so that
+    neither parser would know them all.
+    """
+    found: list[str] = []
     rest = iter(words)
     for word in rest:
         if word == "--":
             found += [word, *rest]
-        elif word in TAKE_A_VALUE and (value := next(rest, None)) is not None:
-            found.append(f"{TAKE_A_VALUE[word]}={value}")
+            break
+        *flags, last = apart(word)
+        found += flags
+        if last in TAKE_A_VALUE and (value := next(rest, None)) is not None:
+            found.append(f"{TAKE_A_VALUE[last]}={value}")
         else:
-            found.append(word)
+            found.append(last)
     return found
+
+
+def apart(word: str) -> list[str]:
+    """Give ``-v`` and ``-j`` for ``-vj``; what does not begin with short flags is left whole."""
+    found = FLAGS.fullmatch(word)
+    if found is None:
+        return [word]
+    return [*(f"-{letter}" for letter in found[1]), *([f"-{found[2]}"] if found[2] else ())]
 
 
 def parse(words: list[str]) -> argparse.Namespace:
@@ -158,6 +181,27 @@ def parse(words: list[str]) -> argparse.Namespace:
     if options.verb == "unban" and bool(options.addresses) == options.all:
         reader.error("unban: expected ADDRESS... or --all")
     return options
+
+
+def columns() -> int:
+    """Give how wide lines on standard output may be: as the terminal, or ``WIDEST`` elsewhere."""
+    if not sys.stdout.isatty():
+        return WIDEST
+    return max(NARROWEST, shutil.get_terminal_size((WIDEST, 1)).columns)
+
+
+def wants_bar(chosen: argparse.Namespace, *, scrolls: bool) -> bool:
+    """Say whether standard error gets a progress bar: on a terminal that nobody else writes to.
+
+    ``scrolls`` says that lines go to standard output meanwhile; at the end of a pipe there may be
+    a pager.
+    """
+    if chosen.quiet or chosen.json or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
+        return False
+    if sys.stdout.isatty():
+        return not scrolls
+    mode = os.fstat(sys.stdout.fileno()).st_mode
+    return not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
 
 def wants_color(choice: str) -> bool:

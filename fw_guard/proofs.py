@@ -11,6 +11,7 @@ import re
 import tempfile
 
 NAME = "proofs"
+MOST = 2000
 LARGEST = 1 << 20
 DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -37,7 +38,12 @@ def without_following(path: str, flags: int) -> int:
 
 
 def remember(state: str, digests: set[str]) -> None:
-    """Keep ``digests`` in the directory ``state``, which is left alone when it is not there."""
+    """Keep ``digests`` in the directory ``state``, which is left alone when it is not there.
+
+    Above MOST, of which most must be of filters that are no more, all are forgotten.
+    """
+    if len(digests) > MOST:
+        digests = set()
     try:
         descriptor, path = tempfile.mkstemp(prefix=f".{NAME}-", dir=state)
     except OSError:

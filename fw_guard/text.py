@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+DOTS = "..."
+
 
 def printable(text: str) -> str:
     r"""Give ``text`` with every character that a terminal could obey as ``\x1b`` or ``\u202e``."""
@@ -20,6 +22,39 @@ def width(text: str) -> int:
     from unicodedata import combining, east_asian_width
 
     return sum(0 if combining(c) else 2 if east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def window(text: str, caret: int, room: int) -> tuple[str, int]:
+    """Give what is shown of ``text`` in ``room`` columns, and the column that this begins at.
+
+    Column ``caret`` is in it, with more before than after; dots stand where something was cut off.
+    """
+    if width(text) <= room:
+        return text, 0
+    start = max(0, caret - min(room * 3 // 4, room - len(DOTS) - 1))
+    left = DOTS if start else ""
+    right = DOTS if start + room < width(text) else ""
+    inner = columns(text, start + len(left), room - len(left) - len(right))
+    return f"{left}{inner}{right}", start
+
+
+def columns(text: str, start: int, room: int) -> str:
+    """Give the part of ``text`` in ``room`` columns from ``start``, half a character as a blank."""
+    part = ""
+    at = 0
+    for char in text:
+        wide = width(char)
+        if at >= start and at + wide <= start + room:
+            part += char
+        elif at < start < at + wide:
+            part += " "
+        at += wide
+    return part
+
+
+def shortened(text: str, most: int) -> str:
+    """Give ``text``, or its beginning and dots when it has more than ``most`` characters."""
+    return text if len(text) <= most else f"{text[: most - len(DOTS)]}{DOTS}"
 
 
 def decoded(line: bytes) -> str:

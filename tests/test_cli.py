@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from fw_guard import cli
+from fw_guard import cli, options
 from tests.conftest import FOUNDING, ROOT, Guard
 
 ATTACKER = "121.101.74.175"
@@ -529,6 +530,110 @@ def test_try_reads_standard_input_and_the_last_line_without_its_newline(guard: G
         assert done.stderr == "1 of 1 line matched by sshd\n"
     path = guard.log("one", text)
     assert guard.run("try", "sshd", str(path)).stderr == "1 of 1 line matched by sshd\n"
+
+
+def test_try_says_what_each_match_read_and_what_was_nearly_read(guard: Guard) -> None:
+    log = guard.log("auth", (FOUNDING / "refused.log").read_text())
+    guard.log("auth", "Feb  7 04:41:5 gw\n")
+    for number in range(3):
+        user = f"Feb  7 04:42:0{number} gw sshd[1]: Connection closed by user{number} 192.0.2.7\n"
+        guard.log("auth", user)
+    done = guard.run("try", "sshd", str(log))
+    assert "\nMATCH    KIND     LINES\nrefused  failure  9\n" in done.stdout
+    assert "1 line not of the format syslog" in done.stdout
+    assert (
+        f"{log}:18 and 2 lines like it\n    Connection closed by user0 192.0.2.7\n" in done.stdout
+    )
+    caret = next(row for row in done.stdout.splitlines() if "matched up to here" in row)
+    assert caret.index("^") == len("    Connection closed by ")
+    assert "read no line: " in done.stdout
+    told = guard.run("try", "sshd", str(log), "--json")
+    assert [json.loads(line)["line"] for line in told.stdout.splitlines()] == [
+        *(3, 7, 8, 9, 10, 11, 12, 15, 16),
+    ]
+    quiet = guard.run("try", "sshd", str(log), "-q")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, "", "")
+
+
+def test_a_near_miss_on_standard_input_is_placed_there(guard: Guard) -> None:
+    line = "Feb  7 04:41:05 gw sshd[1]: Connection closed by somebody\n"
+    assert (
+        "\nstandard input:1\n    Connection closed by somebody\n"
+        in guard.run("try", "sshd", stdin=line).stdout
+    )
+
+
+def test_a_near_miss_reaches_no_terminal_raw(guard: Guard) -> None:
+    log = guard.log("auth", "Feb  7 04:41:05 gw sshd[1]: Connection closed by \x1b[2J\x9b\u202e\n")
+    done = guard.run("try", "sshd", str(log))
+    assert done.returncode == 1
+    assert "Connection closed by \\x1b[2J" in done.stdout
+    assert all(line.isprintable() for line in (done.stdout + done.stderr).splitlines())
+
+
+def test_short_options_of_the_verb_and_shared_ones_stand_in_one_word(knocking: Guard) -> None:
+    log = str(FOUNDING / "refused.log")
+    apart = knocking.run("replay", "-v", "-j", "knocking", log)
+    assert apart.stdout
+    for words in (["-vj", "knocking"], ["-vjknocking"], ["-vnj", "knocking"]):
+        assert knocking.run("replay", *words, log).stdout == apart.stdout
+    assert knocking.run("replay", "-vj", "nope", log).returncode == 1
+    assert knocking.run("ban", "-qm", "-n", "192.0.2.7").returncode == 0
+    assert knocking.bans()["192.0.2.7"]["reason"] == "-n"
+    assert "unrecognized arguments: -x" in knocking.run("replay", "-vx", log).stderr
+
+
+def test_letters_that_the_encoding_of_the_terminal_lacks_are_spelled_out(guard: Guard) -> None:
+    guard.environment = {**guard.environment, "PYTHONIOENCODING": "ascii"}
+    log = guard.log("auth", "Feb  7 04:41:05 gw sshd[1]: Invalid user 日 from 192.0.2.7\n")
+    done = guard.run("try", "sshd", str(log))
+    assert (done.returncode, "user \\u65e5 at" in done.stdout) == (0, True)
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("words", "scrolls", "bar"),
+    [
+        (["replay", "x"], False, True),
+        (["try", "sshd"], True, False),
+        (["replay", "x", "-q"], False, False),
+        (["replay", "x", "--json"], False, False),
+    ],
+)
+def test_a_bar_is_drawn_only_on_a_terminal_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, words: list[str], scrolls: bool, bar: bool
+) -> None:
+    chosen = options.parse(words)
+    monkeypatch.setattr(sys, "stdout", Terminal())
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    monkeypatch.setenv("TERM", "xterm")
+    assert options.wants_bar(chosen, scrolls=scrolls) is bar
+    monkeypatch.setenv("TERM", "dumb")
+    assert not options.wants_bar(chosen, scrolls=scrolls)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert not options.wants_bar(chosen, scrolls=scrolls)
+
+
+def test_no_bar_is_drawn_over_a_pager_and_one_is_when_lines_go_to_a_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    chosen = options.parse(["try", "sshd"])
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w") as pipe, (tmp_path / "out").open("w") as file:
+        monkeypatch.setattr(sys, "stdout", pipe)
+        assert not options.wants_bar(chosen, scrolls=True)
+        monkeypatch.setattr(sys, "stdout", file)
+        assert options.wants_bar(chosen, scrolls=True)
 
 
 def test_a_closed_pipe_is_no_error(guard: Guard) -> None:

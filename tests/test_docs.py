@@ -9,14 +9,17 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fw_guard import config, filterfiles, options
+from fw_guard.filters import FORMATS
 from fw_guard.patterns.fields import TYPES
 from fw_guard.places import files as file_names
 from fw_guard.places import shipped
+from fw_guard.tomlfile import Document
 from tests.conftest import ROOT
 
 if TYPE_CHECKING:
     from tests.conftest import Guard
 
+USERS = ("anna", "b.c", "d@example.com", *map(str, range(10)))
 README = (ROOT / "README.md").read_text()
 
 
@@ -54,6 +57,36 @@ def test_the_filter_of_the_readme_works_as_soon_as_it_is_dropped_in(guard: Guard
     assert "203.0.113.7" in guard.run("run").stdout
 
 
+def test_the_matches_of_the_readme_that_are_of_json_read_such_lines() -> None:
+    denied = (
+        '{"ts":1,"status":401,"user_id":"anna","request":{"method":"POST","remote_ip":"192.0.2.7"}}'
+    )
+    login = '{"ts":1,"error":{"text":"login of anna from 192.0.2.8:4711 failed"}}'
+    samples = (
+        f"[[sample]]\nline = '{denied}'\nhost = '192.0.2.7'\nuser = 'anna'\nmatch = 'denied'\n"
+        f"[[sample]]\nline = '{login}'\nhost = '192.0.2.8'\nport = '4711'\nmatch = 'login'\n"
+        f"[[sample]]\nline = '{denied.replace('401', '200')}'\nmatch = false\n"
+    )
+    head = "title = 'mine'\nservice = 'mine'\n"
+    document = Document("mine.toml", head + block("log = {") + samples)
+    filterfiles.read(document)
+    document.check()
+
+
+def test_every_format_of_a_log_is_in_the_readme() -> None:
+    assert set(FORMATS) <= set(re.findall(r"^\| `(\w+)` \|", README, re.MULTILINE))
+
+
+def test_try_shows_the_near_miss_of_the_readme(guard: Guard) -> None:
+    guard.write("filters/mydaemon.toml", block("title   = "))
+    header = "Mar  4 03:12:55 gw mydaemon[87]: "
+    lines = ["ready", "login of bert from 192.0.2.8 failed"]
+    lines += [f"login of {user} from 192.0.2.7 port 4711 was refused" for user in USERS]
+    log = guard.log("messages", "".join(f"{header}{line}\n" for line in lines))
+    said = guard.run("try", "mydaemon", str(log)).stdout.replace(str(log), "messages")
+    assert block("messages:3 ") in said
+
+
 @pytest.mark.parametrize("verb", options.VERBS)
 def test_every_verb_is_in_the_readme(verb: str) -> None:
     assert f"fw-guard {verb}" in README
@@ -79,7 +112,7 @@ def test_every_shipped_filter_and_action_is_toml_that_says_what_it_is_for() -> N
 
 def test_every_shipped_sample_uses_documentation_addresses_or_the_founding_lines() -> None:
     documented = re.compile(
-        r"192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|2001:db8:|::ffff:192\.0\.2\.|127\.0\.0\.1"
+        r"192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|2001:db8:|::ffff:192\.0\.2\.|127\.0\.0\.1|233\.252\.0\."
     )
     address = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
     for path in file_names(shipped("filters")):
