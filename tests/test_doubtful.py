@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -188,3 +189,79 @@ def test_try_marks_doubtful_lines(sshd: Guard) -> None:
     said = sshd.run("try", "sshd", log).stdout.splitlines()
     assert said[0].startswith("1: password (failure) host 192.0.2.7")
     assert said[1].startswith("2: password (failure, doubtful) host 192.0.2.7")
+
+
+MINE = """
+title = 'mine'
+service = 'mine'
+{doubtful}
+log = {{ format = 'syslog', program = ['mine'] }}
+[[match]]
+name = 'failed'
+pattern = 'bad login of {{user}} from {{host}}'
+{mine}
+[[match]]
+name = 'login'
+kind = 'success'
+pattern = 'good login of {{user}} from {{host}}'
+[[sample]]
+line = 'Mar  4 03:12:55 gw mine[8]: bad login of anna from 192.0.2.7'
+host = '192.0.2.7'
+[[sample]]
+line = 'Mar  4 03:12:55 gw mine[8]: good login of anna from 192.0.2.7'
+host = '192.0.2.7'
+[[sample]]
+line = 'Mar  4 03:12:55 gw mine[8]: no login'
+match = false
+"""
+BAD = "".join(f"Feb  7 04:30:{n:02} gw mine: bad login of x from {PEER}\n" for n in range(6))
+GOOD = f"Feb  7 04:29:00 gw mine: good login of x from {PEER}\n"
+REASON = "doubtful = 'names may hold line breaks'"
+
+
+def banned(guard: Guard, log: str, *, whole: str = "", mine: str = "", jail: str = "") -> list[str]:
+    """Give whom a pass bans over ``log`` with a filter that says of itself what it can promise."""
+    guard.now = "2017-02-07T04:31:00+09:00"
+    guard.write("filters/mine.toml", MINE.format(doubtful=whole, mine=mine))
+    path = guard.log("mine", log)
+    guard.write(
+        "fw-guard.toml",
+        f'action = "preview"\n[jail.mine]\nfilter = "mine"\nlogs = ["{path}"]\n{jail}\n',
+    )
+    return [ban["address"] for ban in guard.json("run")["banned"]]
+
+
+def test_what_a_filter_calls_doubtful_bans_nobody(guard: Guard) -> None:
+    assert banned(guard, BAD, whole=REASON) == []
+
+
+def test_what_one_match_calls_doubtful_bans_nobody(guard: Guard) -> None:
+    assert banned(guard, BAD, mine=REASON) == []
+
+
+def test_without_a_word_of_doubt_the_same_lines_ban(guard: Guard) -> None:
+    assert banned(guard, BAD) == [PEER]
+
+
+@pytest.mark.parametrize("where", ["whole", "mine"])
+def test_an_owner_may_count_what_a_filter_doubts(guard: Guard, where: str) -> None:
+    told = {where: REASON}
+    assert banned(guard, BAD, **told, jail="count_doubtful = true") == [PEER]
+
+
+def test_no_owner_can_have_an_address_counted_that_the_line_casts_doubt_on(guard: Guard) -> None:
+    planted = BAD.replace(" of x ", f" of {BYSTANDER} ")
+    assert banned(guard, planted, jail="count_doubtful = true") == []
+
+
+def test_a_doubtful_login_frees_nobody_even_when_doubtful_hits_count(guard: Guard) -> None:
+    assert banned(guard, GOOD + BAD) == []
+    shutil.rmtree(guard.state)
+    assert banned(guard, GOOD + BAD, whole=REASON, jail="count_doubtful = true") == [PEER]
+
+
+def test_a_reason_must_say_something(guard: Guard) -> None:
+    guard.write("filters/mine.toml", MINE.format(doubtful="doubtful = ''", mine=""))
+    told = guard.run("check", str(guard.etc / "filters" / "mine.toml"))
+    assert told.returncode == 65
+    assert "`doubtful` is empty; expected the reason why" in told.stderr
