@@ -112,7 +112,7 @@ def test_every_shipped_filter_and_action_is_toml_that_says_what_it_is_for() -> N
 
 def test_every_shipped_sample_uses_documentation_addresses_or_the_founding_lines() -> None:
     documented = re.compile(
-        r"192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|2001:db8:|::ffff:192\.0\.2\.|127\.0\.0\.1|233\.252\.0\."
+        r"192\.0\.2\.|198\.51\.100\.|203\.0\.113\.|2001:db8:|::ffff:192\.0\.2\.|127\.0\.0\.|233\.252\.0\."
     )
     address = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
     for path in file_names(shipped("filters")):

@@ -78,6 +78,10 @@ SHAPES = (
 )
 # Seconds since the epoch, or thousandths or millionths of them, with or without a fraction.
 COUNTED = rb"([1-9]\d{9})(?:\d{3}|\d{6})?(?:\.\d+)?"
+# What multilog and its like write; they count no leap seconds but the first ten.
+TAI64N = rb"@([0-9a-f]{16})[0-9a-f]{8}"
+TAI_EPOCH = (1 << 62) + 10
+EARLIEST = 365 * DAY
 
 # The date of a line without a year, then all lines below it that begin in the same way: a run is
 # one match, so that a block costs little more than looking at its newlines.
@@ -156,10 +160,13 @@ class Clock:
 
     def _counted(self, stamp: bytes) -> int | None:
         """Give the seconds of a stamp that counts from the epoch."""
-        found = re.fullmatch(COUNTED, stamp)
-        if found is None or int(found[1]) // 60 * 60 > self.now + DAY:
+        if found := re.fullmatch(COUNTED, stamp):
+            seconds = int(found[1])
+        elif found := re.fullmatch(TAI64N, stamp):
+            seconds = int(found[1], 16) - TAI_EPOCH
+        else:
             return None
-        return int(found[1])
+        return seconds if EARLIEST <= seconds <= self.now + DAY + 59 else None
 
     def _begun(self, minute: bytes) -> int | None:
         """Give the epoch of a stamp whose seconds are 00."""

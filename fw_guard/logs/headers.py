@@ -57,7 +57,8 @@ TAG = rb"(?P<program>[^\s:\[]+)(?:\[(?P<pid>[^\s\[\]]*)\])?:(?![^ \r\n])" + NUMB
 TAGGED = rb"(?:" + TAG + rb")? *"
 # A program that keeps a log of its own may name no host.
 MAYBE_HOST = rb"(?:(?P<host>" + HOST + rb") )?"
-BSD_STAMP = rb"(?P<stamp>" + stamps.BSD + rb"|" + stamps.LOCAL + stamps.OFFSET + rb"?) "
+ISO = stamps.LOCAL + stamps.OFFSET + rb"?"
+BSD_STAMP = rb"(?P<stamp>" + stamps.BSD + rb"|" + ISO + rb"|" + stamps.TAI64N + rb") "
 BSD_LINE = PRIORITY + BSD_STAMP + FACILITY + MAYBE_HOST + TAGGED
 JOURNAL_LINE = (
     rb"(?P<weekday>"

@@ -21,6 +21,9 @@ LOCAL = rb"\d{4}-\d\d-\d\dT" + TIME
 OFFSET = rb"(?:Z|[+-]\d\d:?\d\d)"
 RFC3339 = LOCAL + OFFSET
 
+# What multilog and svlogd put before a line, and a program behind it that names itself.
+TAI64N = rb"@[0-9a-f]{24}"
+
 # What journalctl writes besides those: `-o short-full`, behind a weekday, and `-o short-unix`.
 JOURNAL_FULL = rb"\d{4}-\d\d-\d\d " + TIME + rb" (?:[A-Z]{2,5}|[+-]\d\d(?:\d\d)?)"
 JOURNAL_UNIX = rb"\d{10}\.\d{6}"
@@ -48,4 +51,5 @@ PLAIN = (
     rb"([1-9]\d{9}(?:\d{3}|\d{6})?(?:\.\d++)?)(?=[\s\]:,]|\Z)",
     rb"\d{1,10}:[A-Z] (\d\d " + MONTH + rb" \d{4} " + LOOSE_TIME + rb")",
     rb"(\d{6} " + LOOSE_TIME + rb")",
+    rb"(" + TAI64N + rb")(?=\s)",
 )

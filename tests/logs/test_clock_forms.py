@@ -138,3 +138,12 @@ def test_new_years_are_counted_in_brackets_too_and_with_hours_of_one_digit() -> 
     assert years.crossings == 2
     years.feed(b"[Mar  1 2026 10:00:00] it has its year\n")
     assert years.crossings == 2
+
+
+def test_a_tai_stamp_counts_ten_leap_seconds_and_no_more() -> None:
+    # 0x4000000000000000 + 10 is the epoch; 0x4c91b044 - 10 seconds after it is 16 September 2010.
+    clock = Clock(1_300_000_000)
+    assert clock.epoch(b"@400000004c91b044077a9e94") == 0x4C91B044 - 10
+    assert clock.epoch(b"@400000000000000a00000000") is None
+    assert clock.epoch(b"@4000000f4c91b044077a9e94") is None
+    assert clock.epoch(b"@400000004c91b04") is None

@@ -352,3 +352,11 @@ def test_the_number_that_solaris_puts_before_a_message_is_no_part_of_it() -> Non
     found = SYSLOG(other)
     assert found is not None
     assert other[found.start :] == b"[ID 800047 auth.info]Failed password"
+
+
+def test_a_line_of_multilog_names_its_program() -> None:
+    line = b"@400000004c91b044077a9e94 dovecot-auth: pam_unix(dovecot:auth): text"
+    found = SYSLOG(line)
+    assert found is not None
+    assert (found.stamp, found.program) == (b"@400000004c91b044077a9e94", b"dovecot-auth")
+    assert line[found.start :] == b"pam_unix(dovecot:auth): text"
