@@ -64,9 +64,9 @@ def read(document: Document, proved: set[str] | None = None) -> Filter:
     technique = root.text("technique")
     versions = root.text("versions")
     log = read_log(root)
-    doubtful = read_reason(root, "doubtful")
+    reasons = read_reason(root, "doubtful"), read_reason(root, "forgeable")
     tables = root.tables("match")
-    matches = tuple(read_match(table, document.path, log, doubtful) for table in tables)
+    matches = tuple(read_match(table, document.path, log, reasons) for table in tables)
     if not matches:
         root.fault(None, "no [[match]]; expected at least one with a `pattern`")
     for twice in {m.name for m in matches if sum(m.name == n.name for n in matches) > 1}:
@@ -165,8 +165,11 @@ def _glob_part(part: bytes) -> bytes:
     )
 
 
-def read_match(table: Table, path: str, log: Log, doubtful: str) -> Match:
-    """Read one ``[[match]]`` table; ``doubtful`` is what the whole filter says of its lines."""
+def read_match(table: Table, path: str, log: Log, reasons: tuple[str, str]) -> Match:
+    """Read one ``[[match]]`` table.
+
+    ``reasons`` are why the whole filter is doubtful, and why forgeable.
+    """
     name = table.text("name", required=True)
     kind = table.choice("kind", KINDS, "failure")
     weight = table.integer("weight", 1, least=1, most=1000)
@@ -175,7 +178,8 @@ def read_match(table: Table, path: str, log: Log, doubtful: str) -> Match:
     if not log.json:
         json_only(table, "in", "fields")
     given = [field for field, _ in fields]
-    reasons = read_reason(table, "doubtful") or doubtful, read_reason(table, "forgeable")
+    doubtful = read_reason(table, "doubtful") or reasons[0]
+    forgeable = read_reason(table, "forgeable") or reasons[1]
     own = frozenset(table.texts("own"))
     pairs = tuple(read_patterns(table, log, given, own))
     sources = tuple(source for source, _ in pairs)
@@ -196,7 +200,7 @@ def read_match(table: Table, path: str, log: Log, doubtful: str) -> Match:
         elsewhere = tuple((key, test) for key, test in conditions if key not in known)
         conditions = tuple((key, test) for key, test in conditions if key in known)
         paths = Paths(fields, elsewhere, inside or log.message)
-    return Match(name, kind, weight, sources, patterns, conditions, paths, *reasons)
+    return Match(name, kind, weight, sources, patterns, conditions, paths, doubtful, forgeable)
 
 
 def read_reason(table: Table, key: str) -> str:

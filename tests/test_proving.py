@@ -80,6 +80,7 @@ def test_every_fault_of_a_file_is_told_at_once() -> None:
 def test_an_owner_may_keep_what_can_be_forged_for_a_reason() -> None:
     kept = FORGEABLE + "forgeable = 'the old server writes no other'\n"
     assert faults(kept, "anna from 192.0.2.7: no") == []
+    assert faults(FORGEABLE, "anna from 192.0.2.7: no", HEAD + "forgeable = 'old'\n") == []
     empty = faults(FORGEABLE + "forgeable = ' '\n", "anna from 192.0.2.7: no")
     assert len(empty) == 1  # nothing is proved while the file has faults
     assert "`forgeable` is empty; expected the reason why" in empty[0]

@@ -60,6 +60,8 @@ MAYBE_HOST = rb"(?:(?P<host>" + HOST + rb") )?"
 ISO = stamps.LOCAL + stamps.OFFSET + rb"?"
 BSD_STAMP = rb"(?P<stamp>" + stamps.BSD + rb"|" + ISO + rb"|" + stamps.TAI64N + rb") "
 BSD_LINE = PRIORITY + BSD_STAMP + FACILITY + MAYBE_HOST + TAGGED
+# metalog writes the program in brackets, and neither host nor process.
+METALOG_LINE = BSD_STAMP + rb"\[(?P<program>[^\s\[\]:]+)\]:? +"
 JOURNAL_LINE = (
     rb"(?P<weekday>"
     + stamps.WEEKDAY
@@ -76,7 +78,8 @@ JOURNAL_LINE = (
 
 WORD = rb"[!-~]+"
 DATA_NAME = rb"[^\s=\]\"]+"
-DATA_VALUE = rb'"[^"\\\]]*(?:\\.[^"\\\]]*)*"'
+# A bracket in a value is to be escaped, and often is not; the quotation mark after it tells.
+DATA_VALUE = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 DATA_ELEMENT = rb"\[" + DATA_NAME + rb"(?: " + DATA_NAME + rb"=" + DATA_VALUE + rb")*\]"
 BYTE_ORDER_MARK = rb"\xef\xbb\xbf"
 RFC5424_LINE = (
@@ -98,6 +101,8 @@ RFC5424_LINE = (
     + rb")?"
 )
 
+SYSLOG_LINES = (METALOG_LINE, BSD_LINE, RFC5424_LINE, JOURNAL_LINE)
+
 CLF_STAMP = rb"\[(" + stamps.HTTPDATE + rb')\] "'
 NGINX_LINE = rb"(" + stamps.SLASHED + rb") \[[a-z]{1,10}\] (\d{1,10})#\d{1,20}: "
 CTIME_LINE = rb"(\[)?" + stamps.WEEKDAY + rb" (" + stamps.CTIME + rb")(?(1)\])[ \t]*+"
@@ -114,14 +119,16 @@ def syslog() -> Reader:
 
     That is BSD, BSD with RFC 3339 stamps, RFC 5424; ``-o short`` of journalctl and its variants.
     """
-    shapes = tuple(re.compile(each).match for each in (BSD_LINE, RFC5424_LINE, JOURNAL_LINE))
+    shapes = tuple(re.compile(each).match for each in SYSLOG_LINES)
 
     def read(line: bytes) -> Header | None:
         for shape in shapes:
             if found := shape(line):
-                stamp, host, program, pid = found.group("stamp", "host", "program", "pid")
-                if host is not None or program is not None:
-                    return Header(stamp, program or b"", pid or b"", found.end(), host is not None)
+                part = found.groupdict(b"")
+                program, hosted = part["program"], bool(part.get("host"))
+                if program or hosted:
+                    pid = part.get("pid", b"")
+                    return Header(part["stamp"], program, pid, found.end(), hosted)
         return None
 
     return read

@@ -165,7 +165,6 @@ def test_rfc_5424_without_a_time_keeps_the_dash() -> None:
         b"2024-03-04 03:12:55Z host sshd[1]: no T",
         b"<34>1 2024-03-04T03:12:55Z host su - ID47 text without data",
         b'<34>1 2024-03-04T03:12:55Z host su - ID47 [a k="open text',
-        b'<34>1 2024-03-04T03:12:55Z host su - ID47 [a k="]"] an unescaped bracket',
         b"<34>1 2024-03-04T03:12:55Z host su - ID47 [a]text",
         b"<34>2 2024-03-04T03:12:55Z host su - - - text",
     ],
@@ -360,3 +359,18 @@ def test_a_line_of_multilog_names_its_program() -> None:
     assert found is not None
     assert (found.stamp, found.program) == (b"@400000004c91b044077a9e94", b"dovecot-auth")
     assert line[found.start :] == b"pam_unix(dovecot:auth): text"
+
+
+@pytest.mark.parametrize("line", [b"Mar  3 00:17:22 [sshd] text", b"Mar  3 00:17:22 [sshd]: text"])
+def test_metalog_writes_the_program_in_brackets(line: bytes) -> None:
+    found = SYSLOG(line)
+    assert found is not None
+    assert (found.program, found.pid, found.hosted) == (b"sshd", b"", False)
+    assert line[found.start :] == b"text"
+
+
+def test_a_bracket_in_a_value_of_structured_data_may_stand_unescaped() -> None:
+    line = b'<38>1 2019-07-08T17:40:17Z host sshd 5 - [a b="[c]"][d@9 e="\\"]"] text'
+    found = SYSLOG(line)
+    assert found is not None
+    assert line[found.start :] == b"text"
