@@ -141,6 +141,13 @@ def why_answer(
         hits += [hit for hit in store.hits_named(name) if hit.host is None]
     bans = [ban for host in hosts for ban in store.bans_of(host)]
     wider = bans_over(store, now, hosts[0]) if hosts else []
+    evidence = {ban: store.evidence(ban.jail, ban.host) for ban in bans}
+    doubted = {(hit.jail, hit.filter, hit.match) for hit in hits if hit.doubtful} | {
+        (ban.jail, line.filter, line.match)
+        for ban, lines in evidence.items()
+        for line in lines
+        if line.doubtful
+    }
     return {
         "asked": asked,
         "stands_for": address if name else None,
@@ -150,9 +157,9 @@ def why_answer(
             ban_answer(ban)
             | {
                 "in_force": ban.until is None or ban.until > now,
-                "lines": [line._asdict() for line in store.evidence(ban.jail, ban.host)],
+                "lines": [line._asdict() for line in lines],
             }
-            for ban in bans
+            for ban, lines in evidence.items()
         ],
         "wider": [ban_answer(ban) for ban in wider if ban.host not in hosts],
         "hits": [hit_answer(hit) for hit in hits],
@@ -166,6 +173,21 @@ def why_answer(
             {"jail": jail, "time": time, "reason": reason}
             for jail, host, time, reason in store.held()
             if host in hosts
+        ],
+        "doubts": [
+            {
+                "jail": jail.name,
+                "filter": each.name,
+                "match": match.name,
+                "kind": match.kind,
+                "reason": match.reason,
+                "table": jail.table,
+                "counted": jail.count_doubtful,
+            }
+            for jail in config.jails
+            for each in jail.filters
+            for match in each.matches
+            if match.reason and (jail.name, each.name, match.name) in doubted
         ],
     }
 

@@ -13,15 +13,20 @@ from fw_guard import actions, config, filterfiles, places
 from fw_guard.faults import Fault, FaultsError, in_order
 from fw_guard.logs import reader
 from fw_guard.logs.reader import LogError
-from fw_guard.samples import shown
+from fw_guard.samples import shown, untimed
 from fw_guard.tomlfile import open_document
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from fw_guard.config import Config
+    from fw_guard.config import Config, Jail
     from fw_guard.filters import Filter, Reading, Sample
 
+# What only an action has.
+ACTION_KEYS = {
+    *("ban", "unban", "list", "check", "setup", "teardown", "hint"),
+    *("chunk", "most", "beyond", "max_seconds", "rewrite"),
+}
 OPPOSITES = {"failure", "success"}
 
 
@@ -75,6 +80,7 @@ def check_all(directory: str, proved: set[str]) -> Checked:
             filters += looked
             faults += wrong
     faults += (fault for each in filters for fault in disagreements(each, filters))
+    notes += notes_on_time(filters)
     faults = [fault for fault in faults if fault not in config_faults]
     return Checked(tuple(files), tuple(filters), in_order(faults), config_faults, tuple(notes))
 
@@ -130,6 +136,7 @@ def check_files(paths: list[str], proved: set[str]) -> Checked:
         filters.setdefault(whole, []).extend(looked)
         faults += wrong
     every = [each for looked in filters.values() for each in looked]
+    notes += notes_on_time(every)
     for whole, looked in filters.items():
         others = [*every, *beside(every, whole, proved)]
         faults += (fault for each in looked for fault in disagreements(each, others))
@@ -143,9 +150,12 @@ def lacks(path: str, error: Exception) -> Fault:
 
 
 def kind_of(path: str) -> str:
-    """Say whether a file is a filter or an action, by the tables that it has."""
+    """Say whether a file is a filter or an action, by the keys that it has, or where it lies."""
     root = open_document(path, trusted=True).root
-    return "filter" if root.has("match") or root.has("log") else "action"
+    if root.has("match") or root.has("log"):
+        return "filter"
+    lies_in = os.path.basename(os.path.dirname(os.path.abspath(path)))
+    return "action" if lies_in == "actions" or ACTION_KEYS & root.values.keys() else "filter"
 
 
 def check_file(
@@ -221,6 +231,16 @@ def disagreement(found: Filter, sample: Sample, other: Filter, reading: Reading)
     return ""
 
 
+def notes_on_time(filters: Iterable[Filter]) -> Iterator[str]:
+    """Name the samples of lines that count for nothing, for want of a time."""
+    for each in {found.path: found for found in filters}.values():
+        places_of = open_document(each.path, trusted=True).place
+        for sample, wanted in untimed(each):
+            line, column = places_of(("sample", sample.index, "line"))
+            said = "has no time that can be read, and so no such line counts"
+            yield f"{each.path}:{line}:{column}: {said}; expected {wanted}"
+
+
 def notes_on(found: Config) -> list[str]:
     """Say what is no fault of a configuration, and yet may be a mistake."""
     notes = [] if found.jails or found.faults or found.filter_faults else [config.NO_JAIL]
@@ -231,6 +251,12 @@ def notes_on(found: Config) -> list[str]:
                 reader.open_gain(path, None, 0).close()
             except LogError as error:
                 notes.append(f"{jail.name}: {error}")
+        reasons = reasons_of(jail)
+        if reasons and not jail.count_doubtful:
+            notes.append(
+                f"{jail.name}: all that its filters read is doubtful, so that it bans nobody alone;"
+                f" {'; '.join(reasons)}; `count_doubtful = true` in {jail.table} would count it"
+            )
     own = os.path.join(found.directory, "filters")
     try:
         names = sorted(os.listdir(own))
@@ -241,7 +267,20 @@ def notes_on(found: Config) -> list[str]:
         for name in names
         if name.endswith(".conf")
     )
+    notes += (
+        f"{os.path.join(own, name)}: is not read, for its name does not end in `.toml`;"
+        " expected a name of a-z 0-9 . _ - and `.toml`"
+        for name in names
+        if name.lower().endswith(".toml") and not name.endswith(".toml") and name[0] != "."
+    )
     return notes
+
+
+def reasons_of(jail: Jail) -> list[str]:
+    """Give why the failures that a jail reads are doubtful, nothing unless all are."""
+    failures = [match for each in jail.filters for match in each.matches if match.kind == "failure"]
+    reasons = dict.fromkeys(match.reason for match in failures)
+    return [] if "" in reasons else list(reasons)
 
 
 def answer(checked: Checked) -> dict[str, object]:
@@ -257,6 +296,7 @@ def answer(checked: Checked) -> dict[str, object]:
                 "line": fault.line,
                 "column": fault.column,
                 "message": fault.message,
+                "detail": fault.detail,
             }
             for fault in (*checked.config_faults, *checked.faults)
         ],
@@ -272,5 +312,7 @@ def filter_answer(found: Filter) -> dict[str, object]:
         "service": found.service,
         "patterns": sum(len(match.patterns) or 1 for match in found.matches),
         "samples": len(found.samples),
+        "matches": len(found.matches),
+        "doubtful": [match.name for match in found.matches if match.reason],
         "replaces": shipped if os.path.exists(shipped) and shipped != found.path else None,
     }

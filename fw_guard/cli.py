@@ -293,7 +293,7 @@ def try_filter(chosen: argparse.Namespace) -> int:
                 if chosen.json:
                     say_json(answer)
                 elif text:
-                    say([views.try_view(answer)])
+                    say([views.try_view(answer, named=len(chosen.logs) > 1)])
     if text:
         color, columns = options.wants_color(chosen.color), options.columns()
         say(tryviews.summary_view(trial, columns, color=color, whole=chosen.verbose))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass, replace
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses, durations, filterfiles, places
@@ -48,7 +49,8 @@ class Jail:
 
     ``bantime`` is in seconds, None for good. ``logintime`` is how long, in seconds, a good login
     holds a ban back. ``prefix6`` is the length of the IPv6 network that counts as one host.
-    ``count_doubtful`` counts in full what a filter calls doubtful or forgeable.
+    ``count_doubtful`` counts in full what a filter calls doubtful or forgeable. ``table`` says
+    where its settings stand.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Jail:
     prefix6: int
     count_doubtful: bool
     action: str
+    table: str = ""
 
     @property
     def window(self) -> int:
@@ -202,18 +205,27 @@ class Loader:
         if name in self.jails:
             table.fault(None, f"jail {name!r} stands in an earlier file already")
             return None
-        jail = replace(read_settings(table, base, self.directory), name=name)
+        base = replace(base, name=name, table=f"[jail.{name}]")
+        jail = read_settings(table, base, self.directory)
         names = table.texts("filter", required=True)
         logs = read_logs(table)
         enabled = table.boolean("enabled", default=True)
         table.finish()
         found = [self.filter(table, each) for each in names]
         good = tuple(each for each in found if each is not None)
-        if forged := clash(good, self.proved):
-            said = f"{forged[0]} can be forged by each other's lines; expected jails and logs apart"
-            table.fault("filter", said, detail=forged[1])
+        if enabled:
+            self.refuse_forged(table, good, logs)
         sound = len(document.faults) == before and enabled and good
         return replace(jail, filters=good, logs=logs) if sound else None
+
+    def refuse_forged(self, table: Table, found: tuple[Filter, ...], logs: tuple[str, ...]) -> None:
+        """Note a fault when filters that read a log together, in any jails, forge each other."""
+        beside = [jail for jail in self.jails.values() if jail and share_logs(jail.logs, logs)]
+        every = (*found, *(each for jail in beside for each in jail.filters))
+        once = {each.path: each for each in every}
+        if forged := clash(tuple(once.values()), self.proved):
+            said = f"{forged[0]} can be forged by each other's lines; expected no log for both"
+            table.fault("filter", said, detail=forged[1])
 
     def read_filter_jail(self, path: str, base: Jail) -> None:
         """Give a dropped-in filter that carries a ``[jail]`` table the jail of its own name."""
@@ -223,9 +235,12 @@ class Loader:
             return
         document = open_document(path)
         jail = read_own_jail(document, base, self.directory)
+        if jail is not None and (table := document.root.table("jail")):
+            self.refuse_forged(table, (found,), jail.logs)
         self.faults.extend(document.faults)
         if document.root.has("jail"):
-            self.jails[name] = None if jail is None else replace(jail, filters=(found,))
+            sound = jail is not None and not document.faults
+            self.jails[name] = replace(jail, filters=(found,)) if jail and sound else None
 
     def filter(self, table: Table, name: str) -> Filter | None:
         """Give the filter called ``name``: the owner's, else the shipped one."""
@@ -249,6 +264,21 @@ class Loader:
         return self.filters[name]
 
 
+def share_logs(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
+    """Say whether a file may fit a glob of both; that none does is said only when it is sure."""
+    return any(may_meet(mine, its) for mine in one for its in other)
+
+
+def may_meet(one: str, other: str) -> bool:
+    """Say whether a path may fit both globs, as far as what stands before a mark tells."""
+    mine, its = (re.split(r"[*?[]", glob)[0] for glob in (one, other))
+    if mine == one and its == other:
+        return one == other
+    if mine == one or its == other:
+        return fnmatch(one, other) or fnmatch(other, one)
+    return mine.startswith(its) or its.startswith(mine)
+
+
 def read_own_jail(document: Document, base: Jail, directory: str) -> Jail | None:
     """Read the ``[jail]`` table of a filter file, noting its faults; None without a sound one."""
     name = os.path.basename(document.path).removesuffix(".toml")
@@ -257,7 +287,8 @@ def read_own_jail(document: Document, base: Jail, directory: str) -> Jail | None
         return None
     if name == MANUAL:
         table.fault(None, f"a jail cannot be named {name!r}")
-    jail = replace(read_settings(table, base, directory), name=name, logs=read_logs(table))
+    base = replace(base, name=name, table=f"[jail] of {document.path}")
+    jail = replace(read_settings(table, base, directory), logs=read_logs(table))
     enabled = table.boolean("enabled", default=True)
     table.finish()
     return jail if enabled and not document.faults else None

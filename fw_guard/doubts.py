@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING
 from fw_guard import addresses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
-# Within a host name, as 7.2.0.192.dynamic.example.net, digits are no address.
-BEFORE = rb"(?<![0-9A-Za-z_.:-])"
-AFTER = rb"(?![0-9A-Za-z_-])(?!\.[0-9A-Za-z_-])"
-IPV4 = re.compile(BEFORE + rb"[0-9]{1,3}(?:\.[0-9]{1,3}){3}" + AFTER)
-IPV6 = re.compile(BEFORE + rb"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]*")
-
-
+# Within a host name, as 7.2.0.192.dynamic.example.net, digits are no address; a port may follow.
+IPV4 = re.compile(
+    rb"(?<![0-9A-Za-z_.-])[0-9]{1,3}(?:\.[0-9]{1,3}){3}(?:\.[0-9]{1,5})?"
+    rb"(?![0-9A-Za-z_-])(?!\.[0-9A-Za-z_-])"
+)
+# What may be an IPv6 address, perhaps with a colon before it or behind.
+IPV6 = re.compile(
+    rb"(?<![0-9A-Za-z_.-])[0-9A-Fa-f:.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(?![0-9A-Za-z_])"
+)
 LONGEST = 255
 
 
@@ -39,12 +41,26 @@ def cast_doubt(texts: Iterable[bytes], host: bytes) -> bool:
     for text in texts:
         if len(text) > LONGEST:
             return True
-        for found in (*IPV4.findall(text), *IPV6.findall(text)):
-            address = addresses.host(found.rstrip(b".").decode("ascii"))
-            if address is None:
-                continue
+        for address in addresses_in(text):
             if mine is None:
                 mine = addresses.host(host.decode("ascii", "replace")) or ""
             if address != mine:
                 return True
     return False
+
+
+def addresses_in(text: bytes) -> Iterator[str]:
+    """Give the addresses that stand in ``text``, in their canonical form.
+
+    A version such as 120.0.0.0 is none.
+    """
+    for word in IPV4.findall(text):
+        address = addresses.host(b".".join(word.split(b".")[:4]).decode("ascii"))
+        if address is not None and not address.endswith(".0.0"):
+            yield address
+    for word in IPV6.findall(text):
+        for part in (word, word[:-1], word.strip(b".:"), word.rstrip(b".:"), word[1:]):
+            address = addresses.host(part.decode("ascii"))
+            if address is not None:
+                yield address
+                break

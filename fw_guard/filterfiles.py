@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from fw_guard import places
 from fw_guard.faults import FaultsError
-from fw_guard.filters import FORMATS, HOST_TYPES, KINDS, Filter, Match, Paths
+from fw_guard.filters import FORMATS, HOST_TYPES, KINDS, Filter, Match, Paths, Wanted
 from fw_guard.patterns import grammar, tree
 from fw_guard.patterns.compile import Compiled, compile_pattern
 from fw_guard.proving import prove
@@ -17,9 +17,7 @@ from fw_guard.samples import check_samples, read_samples
 from fw_guard.tomlfile import Document, Table, contents, listed, meant, open_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    Test = Callable[[bytes], bool]
+    from collections.abc import Iterator
 
 PATH = re.compile(r"[^.]+(\.[^.]+){0,7}")
 FIELD = re.compile(r"[a-z][a-z0-9_]*")
@@ -69,9 +67,12 @@ def read(document: Document, proved: set[str] | None = None) -> Filter:
     matches = tuple(read_match(table, document.path, log, reasons) for table in tables)
     if not matches:
         root.fault(None, "no [[match]]; expected at least one with a `pattern`")
-    for twice in {m.name for m in matches if sum(m.name == n.name for n in matches) > 1}:
-        root.fault(None, f"two [[match]] are named {twice!r}; expected a name for each")
-    samples = tuple(read_samples(root))
+    names = [match.name for match in matches]
+    for index, table in enumerate(tables):
+        if names[index] and names[index] in names[:index]:
+            said = f"two [[match]] are named {names[index]!r}; expected a name for each"
+            table.fault("name", said)
+    samples = tuple(read_samples(root, known_fields(matches)))
     root.finish()
     found = Filter(
         name=name,
@@ -87,11 +88,17 @@ def read(document: Document, proved: set[str] | None = None) -> Filter:
         matches=matches,
         samples=samples,
     )
-    if not document.faults:
-        claims = list(zip(tables, matches, strict=True))
-        prove(claims, set() if proved is None else proved, repeated="syslog" in log.formats)
+    sound = not document.faults
+    prove(found, tables, set() if proved is None else proved)
+    if sound:
         document.faults.extend(check_samples(found, document))
     return found
+
+
+def known_fields(matches: tuple[Match, ...]) -> set[str]:
+    """Give the names of the fields that the matches of a filter read."""
+    named = {name for match in matches for each in match.patterns for name in each.fields if name}
+    return named | {name for match in matches if match.paths for name, _ in match.paths.fields}
 
 
 def read_log(root: Table) -> Log:
@@ -190,6 +197,8 @@ def read_match(table: Table, path: str, log: Log, reasons: tuple[str, str]) -> M
     for name_of_field in sorted(own - known):
         said = f"no field {name_of_field!r} in the pattern{meant(name_of_field, known)}"
         table.fault("own", said)
+    if "host" in own:
+        table.fault("own", "'host' is the peer, which no service fills; expected other fields")
     if kind == "pair" and known and "name" not in known:
         table.fault("kind", "a line of kind 'pair' pairs nothing; expected a {name} field")
     where = table.table("where")
@@ -197,8 +206,8 @@ def read_match(table: Table, path: str, log: Log, reasons: tuple[str, str]) -> M
     table.finish()
     paths = None
     if log.json:
-        elsewhere = tuple((key, test) for key, test in conditions if key not in known)
-        conditions = tuple((key, test) for key, test in conditions if key in known)
+        elsewhere = tuple((key, wanted) for key, wanted in conditions if key not in known)
+        conditions = tuple((key, wanted) for key, wanted in conditions if key in known)
         paths = Paths(fields, elsewhere, inside or log.message)
     return Match(name, kind, weight, sources, patterns, conditions, paths, doubtful, forgeable)
 
@@ -206,7 +215,7 @@ def read_match(table: Table, path: str, log: Log, reasons: tuple[str, str]) -> M
 def read_reason(table: Table, key: str) -> str:
     """Give the reason not to believe some lines in full, empty when there is none."""
     reason = table.text(key)
-    if table.has(key) and not reason.strip():
+    if isinstance(table.values.get(key), str) and not reason.strip():
         table.fault(key, f"`{key}` is empty; expected the reason why")
     return reason
 
@@ -266,8 +275,8 @@ def read_patterns(
 
 def read_where(
     table: Table, known: set[str], path: str, *, json: bool
-) -> Iterator[tuple[str, Test]]:
-    """Give (field, test) for each key of a ``where`` table, of JSON also (path, test)."""
+) -> Iterator[tuple[str, Wanted]]:
+    """Give (field, what is wanted) for each key of a ``where`` table, of JSON also (path, same)."""
     kinds = (int, str, bool) if json else (int, str)
     for name in table.values:
         value = table.get(name)
@@ -289,20 +298,15 @@ def read_where(
         lists = [item for item in values if isinstance(item, str) and item.startswith("@")]
         globs = [glob for item in lists for glob in read_list(table, name, item, path)]
         anyof = re.compile(b"|".join(globs), re.IGNORECASE) if globs else None
-        yield name, value_test(numbers, frozenset(text.encode() for text in texts), anyof)
+        words = frozenset(text.encode() for text in texts)
+        yield name, Wanted(words, numbers, anyof, listed(map(value_said, values)))
 
 
-def value_test(
-    numbers: frozenset[int], words: frozenset[bytes], globs: re.Pattern[bytes] | None
-) -> Callable[[bytes], bool]:
-    """Give the test that a field's bytes pass when they equal a value or fit a glob."""
-
-    def passes(text: bytes) -> bool:
-        if text in words or (numbers and text.isdigit() and int(text) in numbers):
-            return True
-        return globs is not None and globs.fullmatch(text) is not None
-
-    return passes
+def value_said(value: str | int) -> str:
+    """Give a value of ``where`` for a person."""
+    if not isinstance(value, str):
+        return str(value).lower()
+    return f"one of {value}" if value.startswith("@") else repr(value)
 
 
 def read_list(table: Table, key: str, word: str, path: str) -> list[bytes]:

@@ -25,18 +25,40 @@ FORMATS = (*headers.FORMATS, "json")
 HOST_TYPES = ("host", "addr", "ipv4", "ipv6")
 LONGEST_LINE = 8192
 LONGEST_JSON = 65_536
+LONGEST_NUMBER = 20  # digits of what may equal a whole number
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """The values that narrow a match: one of ``words`` or ``numbers``, or what fits ``globs``.
+
+    ``said`` names them for a person.
+    """
+
+    words: frozenset[bytes]
+    numbers: frozenset[int]
+    globs: re.Pattern[bytes] | None
+    said: str
+
+    def fits(self, text: bytes) -> bool:
+        """Say whether a field's bytes equal a value or fit a glob."""
+        if text in self.words:
+            return True
+        if self.numbers and len(text) <= LONGEST_NUMBER and text.isdigit():
+            return int(text) in self.numbers
+        return self.globs is not None and self.globs.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Paths:
     """Where in the object of a JSON line a match looks, each place a path with dots.
 
-    ``fields`` pairs names with the paths of their values, ``where`` a path with a test of what
-    stands there; ``inside`` is the path of the text that the patterns are for.
+    ``fields`` pairs names with the paths of their values, ``where`` a path with what is
+    wanted there; ``inside`` is the path of the text that the patterns are for.
     """
 
     fields: tuple[tuple[str, str], ...]
-    where: tuple[tuple[str, Callable[[bytes], bool]], ...]
+    where: tuple[tuple[str, Wanted], ...]
     inside: str
 
 
@@ -52,9 +74,9 @@ class Match:
     """One kind of line: patterns that read it, values that narrow it, what it weighs.
 
     ``kind`` is ``failure`` (a hit), ``success`` (a good login) or ``pair`` (an ordinary line that
-    pairs a name with a socket address). ``where`` pairs a field with a test of its bytes. ``paths``
-    are those of a filter that reads JSON; it may do without patterns. ``doubtful`` is
-    the reason not to take such lines at their word, ``forgeable`` that to keep a match which cannot
+    pairs a name with a socket address). ``where`` pairs a field with what is wanted of it.
+    ``paths`` are those of a filter that reads JSON; it may do without patterns. ``doubtful`` is the
+    reason not to take such lines at their word, ``forgeable`` that to keep a match which cannot
     be proved; either makes doubtful what is read.
     """
 
@@ -63,10 +85,22 @@ class Match:
     weight: int
     sources: tuple[tree.Pattern, ...]
     patterns: tuple[Compiled, ...]
-    where: tuple[tuple[str, Callable[[bytes], bool]], ...] = ()
+    where: tuple[tuple[str, Wanted], ...] = ()
     paths: Paths | None = None
     doubtful: str = ""
     forgeable: str = ""
+
+    @property
+    def reason(self) -> str:
+        """Give why what is read is doubtful whatever it is, empty when it is not."""
+        return self.doubtful or self.forgeable
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Give what the patterns are called: by the match, with a number if there are several."""
+        if len(self.sources) < 2:
+            return (self.name,)
+        return tuple(f"{self.name}#{number}" for number in range(1, len(self.sources) + 1))
 
     def read(self, message: bytes) -> Found | None:
         """Give the fields of ``message``, or None when this is no such line."""
@@ -86,14 +120,14 @@ class Match:
 
     def passes(self, fields: dict[str, bytes]) -> bool:
         """Say whether the fields are narrowed down to such as this match wants."""
-        return all(name in fields and passes(fields[name]) for name, passes in self.where)
+        return all(name in fields and wanted.fits(fields[name]) for name, wanted in self.where)
 
     def read_record(self, record: Record) -> Found | None:
         """Give the fields of a JSON line, or None when this is no such line."""
         paths = self.paths
         if paths is None or not all(
-            (value := record.text(path)) is not None and passes(value)
-            for path, passes in paths.where
+            (value := record.text(path)) is not None and wanted.fits(value)
+            for path, wanted in paths.where
         ):
             return None
         given = {name: record.text(path) for name, path in paths.fields}
@@ -131,7 +165,7 @@ class Reading:
     @property
     def doubtful(self) -> bool:
         """Say whether the host may be another's."""
-        return self.cast or bool(self.match.doubtful or self.match.forgeable)
+        return self.cast or bool(self.match.reason)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from fw_guard.filters import Filter, Reading, Split
     from fw_guard.hosts import Names
 
+MOST_DIGITS = 18
 # Jails with those of their filters that read a line, each with the format that decides.
 Wanted = list[tuple["Jail", tuple[tuple["Filter", str], ...]]]
 
@@ -190,4 +191,4 @@ class Scanner:
 def number(fields: dict[str, bytes], name: str, default: int) -> int:
     """Give a field as a whole number, bounded so that nobody's line weighs more than a flood."""
     text = fields.get(name, b"")
-    return min(int(text), 100_000) if text.isdigit() else default
+    return min(int(text), 100_000) if text.isdigit() and len(text) <= MOST_DIGITS else default

@@ -92,14 +92,17 @@ class Misses:
         self._meant = frozenset(self.shape(message.rstrip()) for message in seen)
         self._forgotten = 0
 
-    def add(self, log: str, number: int, message: bytes, matches: tuple[Match, ...]) -> None:
-        """Remember a message that none of ``matches`` read, if it is near a pattern of theirs."""
+    def add(self, log: str, number: int, message: bytes, matches: tuple[Match, ...]) -> bool:
+        """Remember a message that none of ``matches`` read, if it is near a pattern of theirs.
+
+        Says whether it is.
+        """
         message = message.rstrip(b" \t\r")
         if len(message) > LONGEST_LINE or self._any is None or not self._any.match(message):
-            return
+            return False
         near = [probe for probe in self._near(message) if probe.match in matches]
         if not near or any(left_out(probe.match, probe.number, message) for probe in near):
-            return
+            return False
         shape = self.shape(message)
         if known := self._shapes.get(shape):
             self._shapes[shape] = known._replace(lines=known.lines + 1)
@@ -107,6 +110,7 @@ class Misses:
             self._shapes[shape] = Unread(log, number, message, 1)
         else:
             self._forgotten += 1
+        return True
 
     def shape(self, message: bytes) -> bytes:
         """Give a message with everything folded that differs from one line to the next."""

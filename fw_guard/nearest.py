@@ -6,6 +6,7 @@ Mar  4 03:12:55 gw mine[8]: bad login, from 192.0.2.7
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,29 +18,29 @@ from fw_guard.text import DOTS, decoded, printable, shortened, width, window
 from fw_guard.tomlfile import listed
 
 if TYPE_CHECKING:
-    from fw_guard.filters import Filter, Match
+    from collections.abc import Callable, Iterable
+
+    from fw_guard.filters import Filter, Match, Wanted
     from fw_guard.logs.jsonlines import Record
 
 INDENT = "      "
 SHOWN = 5
 LONGEST = 300  # characters of what a pattern expected
+LONGEST_VALUE = 80  # characters of what stands in its place
 # What the patterns see of a line of another program.
 FOREIGN: dict[bytes, tuple[Match, ...]] = {}
 
 
 class Reach(NamedTuple):
-    """How far a pattern got: the byte offset in the message, its label, what it expected there."""
+    """How far a pattern got: the byte offset in the message, its label, what it expected there.
+
+    ``found`` is what stands there, said where the line itself does not show it.
+    """
 
     offset: int
     label: str
     expected: str
-
-
-def labels(match: Match) -> list[str]:
-    """Give what the patterns of a match are called: its name, with a number if it has several."""
-    if len(match.sources) < 2:
-        return [match.name]
-    return [f"{match.name}#{number}" for number in range(1, len(match.sources) + 1)]
+    found: str = ""
 
 
 def number_of(found: Filter, match: Match, line: bytes) -> int:
@@ -80,9 +81,8 @@ def inside(found: Filter, record: Record) -> dict[bytes, tuple[Match, ...]]:
     for match in found.matches:
         if match.paths is None or not match.patterns:
             continue
-        values = ((record.text(path), passes) for path, passes in match.paths.where)
         text = record.text(match.paths.inside)
-        if text is not None and all(value is not None and test(value) for value, test in values):
+        if text is not None and unfit(match.paths.where, record.text) is None:
             texts[text] = (*texts.get(text, ()), match)
     return texts
 
@@ -95,17 +95,36 @@ def left_out(match: Match, number: int, message: bytes) -> bool:
     )
 
 
+def unfit(
+    where: tuple[tuple[str, Wanted], ...],
+    value_of: Callable[[str], bytes | None],
+    known: Iterable[str] = (),
+) -> tuple[str, str] | None:
+    """Give what `where` finds wrong first, and what it expected, in words; None when all is right.
+
+    ``value_of`` gives the value of a field or a path; ``known`` are those that there are.
+    """
+    for name, wanted in where:
+        value = value_of(name)
+        if value is None or not wanted.fits(value):
+            near = meant_path(name, known) if value is None else ""
+            return f"where {name} is {shown(value)}{near}", wanted.said
+    return None
+
+
 def reach_of(match: Match, number: int, message: bytes) -> Reach:
     """Give how far a pattern of ``match`` gets in a message."""
-    label = labels(match)[number]
-    found = match.patterns[number].find(message)
+    label = match.labels[number]
+    pattern = match.patterns[number]
+    found = pattern.find(message)
     if found is None:
         offset, expected = matched_up_to(match.sources[number], message)
         return Reach(offset, label, expected)
-    if left_out(match, number, message):
-        return Reach(len(message), label, "the fields to pass `where`")
+    if wrong := unfit(match.where, pattern.fields_of(found).get):
+        return Reach(len(message), label, wrong[1], wrong[0])
     groups = enumerate(match.patterns[number].fields, 1)
-    start = max(found.start(group) for group, name in groups if name == "host")
+    hosts = (found.start(group) for group, name in groups if name == "host")
+    start = max(hosts, default=len(message))
     return Reach(start, label, "an address or a name")
 
 
@@ -140,7 +159,8 @@ def nearest(found: Filter, line: bytes) -> str:
 def stops(reach: Reach) -> str:
     """Say where a pattern stops; a long list of what it expected is cut."""
     expected = shortened(reach.expected, LONGEST)
-    return printable(f"{reach.label} matched up to here; expected {expected}")
+    found = f"{reach.found}, " if reach.found else ""
+    return printable(f"{reach.label} matched up to here; {found}expected {expected}")
 
 
 def furthest(matches: tuple[Match, ...], message: bytes) -> list[Reach]:
@@ -158,11 +178,11 @@ def furthest(matches: tuple[Match, ...], message: bytes) -> list[Reach]:
 
 def in_order(reaches: list[Reach]) -> list[Reach]:
     """Give the furthest first; what stops at one place and expects the same becomes one."""
-    places: dict[tuple[int, str], list[str]] = {}
+    places: dict[Reach, list[str]] = {}
     for reach in reaches:
-        places.setdefault((reach.offset, reach.expected), []).append(reach.label)
-    found = [Reach(offset, ", ".join(names), said) for (offset, said), names in places.items()]
-    return sorted(found, key=lambda reach: -reach.offset)
+        places.setdefault(reach._replace(label=""), []).append(reach.label)
+    told = [reach._replace(label=", ".join(names)) for reach, names in places.items()]
+    return sorted(told, key=lambda reach: -reach.offset)
 
 
 def lacks(match: Match, record: Record) -> str:
@@ -170,21 +190,48 @@ def lacks(match: Match, record: Record) -> str:
     paths = match.paths
     if paths is None:
         return f"{match.name} reads no JSON"
-    for path, passes in paths.where:
-        value = record.text(path)
-        if value is None or not passes(value):
-            return f"{match.name} wants another `{path}`, which is {said(value)}"
-    if match.patterns:
-        value = record.text(paths.inside)
-        rows = [matched_up_to(source, value or b"") for source in match.sources]
-        offset, wanted = max(rows)
-        inside = printable(decoded((value or b"")[:offset]))
-        return f"{match.name} matched {inside!r} of `{paths.inside}`; expected {wanted}"
-    return f"{match.name} wants other fields: " + ", ".join(
-        f"`{name}` is {said(record.text(path))}" for name, path in paths.fields
-    )
+    known = record.paths()
+    wrong = unfit(paths.where, record.text, known)
+    given = {name: record.text(path) for name, path in paths.fields}
+    if wrong is None and match.patterns:
+        text = record.text(paths.inside)
+        if text is None:
+            absent = f"`{paths.inside}` is not there{meant_path(paths.inside, known)}"
+            return differs(match, absent, "a text")
+        read = next((fields for each in match.patterns if (fields := each.match(text))), None)
+        if read is None:
+            reaches = [reach_of(match, number, text) for number in range(len(match.patterns))]
+            best = max(reaches, key=lambda reach: reach.offset)
+            expected = shortened(best.expected, LONGEST)
+            begun = repr(shortened(decoded(text[: best.offset]), LONGEST_VALUE))
+            said = f"{best.label} matched {begun} of `{paths.inside}`; expected {expected}"
+            return printable(said)
+        given |= read
+    wrong = wrong or unfit(match.where, given.get)
+    if wrong is not None:
+        return differs(match, *wrong)
+    path = dict(paths.fields).get("host", "")
+    near = meant_path(path, known) if path and given["host"] is None else ""
+    place = f"host at `{path}`" if path else "host"
+    return differs(match, f"{place} is {shown(given.get('host'))}{near}", "an address or a name")
 
 
-def said(value: bytes | None) -> str:
-    """Give a value of a JSON line in quotes, or that there is none."""
-    return "not there" if value is None else repr(printable(decoded(value)))
+def meant_path(path: str, known: Iterable[str]) -> str:
+    """Give `` (did you mean `a.b`?)`` when a known path ends in nearly the same name."""
+    ends = {each.rpartition(".")[2]: each for each in known}
+    near = difflib.get_close_matches(path.rpartition(".")[2], ends, n=1)
+    return f" (did you mean `{ends[near[0]]}`?)" if near else ""
+
+
+def differs(match: Match, found: str, expected: str) -> str:
+    """Say what a match found in a JSON line, and what it expected."""
+    return printable(f"{match.name}: {found}, expected {shortened(expected, LONGEST)}")
+
+
+def shown(value: bytes | None) -> str:
+    """Give a value, or its beginning, in quotes unless it is a number or a truth value."""
+    if value is None:
+        return "not there"
+    text = shortened(decoded(value), LONGEST_VALUE)
+    plain = value in (b"true", b"false") or (value.isdigit() and text.isdigit())
+    return text if plain else repr(text)

@@ -17,16 +17,16 @@ from fw_guard.patterns.compile import HOST
 from fw_guard.patterns.linear import stall
 from fw_guard.patterns.proof import Forgery, Proposal, forgery
 from fw_guard.text import decoded, printable, width
+from fw_guard.wrappers import STAMP, Claim, tasks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
-    from fw_guard.filters import Filter, Match
-    from fw_guard.patterns.compile import Compiled
+    from fw_guard.filters import Filter
     from fw_guard.tomlfile import Table
 
 # Rises with every change of what a proof says of the same patterns.
-VERSION = 1
+VERSION = 2
 WILD = re.compile(r"[*?]")
 KEPT = (
     '\n      (forgeable = "why" keeps such a [[match]]; its hits are told of, and never ban alone)'
@@ -34,41 +34,56 @@ KEPT = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Claim:
-    """One pattern of a filter: where it stands, how it was written, what it became."""
+class _Source(Claim):
+    """A pattern where its author wrote it."""
 
     table: Table
     item: int
-    match: Match
-    source: tree.Pattern
-    compiled: Compiled
 
     def fault(self, message: str, detail: str = "", offset: int = 0) -> None:
         """Note a fault of this pattern."""
         self.table.fault("pattern", message, offset, self.item, detail)
 
+    @property
+    def label(self) -> str:
+        """Give what this pattern is called."""
+        return self.match.labels[self.item]
 
-def prove(matches: list[tuple[Table, Match]], proved: set[str], *, repeated: bool) -> None:
+    @property
+    def host(self) -> int:
+        """Give where {host} stands in the pattern, or 0."""
+        fields = tree.fields(self.match.sources[self.item].pieces)
+        return next((each.offset for each in fields if each.name == HOST), 0)
+
+    @property
+    def loose(self) -> list[str]:
+        """Give the holes of any text that stand after {host}."""
+        fields = list(tree.fields(self.match.sources[self.item].pieces))
+        last = max((index for index, each in enumerate(fields) if each.name == HOST), default=-1)
+        return [f"{{{each.name or '*'}}}" for each in fields[last + 1 :] if each.type == "text"]
+
+
+def prove(found: Filter, tables: list[Table], proved: set[str]) -> None:
     """Note a fault for every pattern that can be forged or stalled.
 
-    ``proved`` holds the digests of what was proved before; what is proved now is added.
-    ``repeated`` says that syslogd may sum messages up.
+    ``tables`` are those of the filter's matches; one that has lost a pattern to another fault is
+    passed over. ``proved`` holds the digests of what was proved before; new ones are added.
     """
-    claims = [
-        _Claim(table, item, match, source, compiled)
-        for table, match in matches
-        for item, (source, compiled) in enumerate(zip(match.sources, match.patterns, strict=True))
+    sources = [
+        _Source(found, match, pattern, table, item)
+        for table, match in zip(tables, found.matches, strict=True)
+        if len(match.patterns) == len(table.texts("pattern"))
+        for item, pattern in enumerate(match.patterns)
     ]
-    for group in _groups(claims):
-        proposals = [_proposal(claim.match, claim.compiled) for claim in group]
-        patterns = [claim.compiled for claim in group]
-        digest = _digest(list(zip(proposals, patterns, strict=True)), repeated=repeated)
-        if digest in proved:
-            continue
-        slow = [claim for claim in group if _slow(claim)]
-        forged = _forged(group, tuple(proposals), repeated=repeated)
-        if not slow and not forged:
-            proved.add(digest)
+    digest = _digest(sources)
+    if digest in proved:
+        return
+    slow = [source for source in sources if _slow(source)]
+    forged = False
+    for numbers, proposals in tasks(list(sources)):
+        forged |= _forged([sources[number] for number in numbers], proposals)
+    if not slow and not forged:
+        proved.add(digest)
 
 
 def clash(filters: tuple[Filter, ...], proved: set[str]) -> tuple[str, str] | None:
@@ -78,31 +93,33 @@ def clash(filters: tuple[Filter, ...], proved: set[str]) -> tuple[str, str] | No
     text names the two, the second shows the line.
     """
     for one, other in combinations(filters, 2):
-        if not share_lines(one, other):
+        if one.path == other.path or not share_lines(one, other):
             continue
-        matches = [(each, match) for each in (one, other) for match in each.matches]
         claims = [
-            (f"{each.name}/{match.name}", _proposal(match, pattern), pattern)
-            for each, match in matches
-            for pattern in match.patterns
+            (f"{each.name}/{label}", Claim(each, match, pattern))
+            for each in (one, other)
+            for match in each.matches
+            for label, pattern in zip(match.labels, match.patterns, strict=True)
         ]
-        repeated = "syslog" in one.formats and "syslog" in other.formats
-        proposals = tuple(proposal for _, proposal, _ in claims)
-        digest = _digest([(each, pattern) for _, each, pattern in claims], repeated=repeated)
+        digest = _digest([claim for _, claim in claims])
         if digest in proved:
             continue
-        found = forgery(proposals, repeated=repeated)
-        if found is not None:
-            names = [claims[reading.number][0] for reading in found.readings]
-            kinds = [proposals[reading.number].kind for reading in found.readings]
-            return f"{one.name!r} and {other.name!r}", _shown(names, kinds, found)
+        for numbers, proposals in tasks([claim for _, claim in claims]):
+            found = forgery(proposals)
+            if found is not None:
+                told = [claims[numbers[reading.number]] for reading in found.readings]
+                names, kinds = [name for name, _ in told], [each.match.kind for _, each in told]
+                return f"{one.name!r} and {other.name!r}", _shown(names, kinds, found)
         proved.add(digest)
     return None
 
 
 def share_lines(one: Filter, other: Filter) -> bool:
     """Say whether one line of text may be both filters' business."""
-    formats = set(one.formats) & set(other.formats) - {"json"}
+    mine, its = set(one.formats) - {"json"}, set(other.formats) - {"json"}
+    if mine and its and "plain" in mine | its:
+        return True
+    formats = mine & its
     if formats - {"syslog"} or not formats or not one.program or not other.program:
         return bool(formats)
     return wants_any(one, other.program) or wants_any(other, one.program) or both_begin(one, other)
@@ -122,26 +139,26 @@ def both_begin(one: Filter, other: Filter) -> bool:
     return any(a.startswith(b) or b.startswith(a) for a in mine for b in its)
 
 
-def _proposal(match: Match, pattern: Compiled) -> Proposal:
-    return Proposal(pattern.shape, match.kind, bool(match.forgeable))
-
-
-def _digest(claims: list[tuple[Proposal, Compiled]], *, repeated: bool) -> str:
+def _digest(claims: Sequence[Claim]) -> str:
     """Give a digest of all that the proofs of ``claims`` depend on."""
-    about = [(each.kind, each.excused, pattern.regex) for each, pattern in claims]
-    return hashlib.sha256(repr((VERSION, repeated, about)).encode()).hexdigest()
+    about = [
+        (
+            (
+                each.filter.formats,
+                each.filter.program,
+                each.match.paths and each.match.paths.inside,
+            ),
+            (each.match.kind, bool(each.match.forgeable)),
+            (each.pattern.regex, each.pattern.fields),
+        )
+        for each in claims
+    ]
+    return hashlib.sha256(repr((VERSION, about)).encode()).hexdigest()
 
 
-def _groups(claims: list[_Claim]) -> Iterator[list[_Claim]]:
-    """Give the patterns that read the same text: of JSON lines, those of one path."""
-    inside = [claim.match.paths.inside if claim.match.paths else "" for claim in claims]
-    for path in dict.fromkeys(inside):
-        yield [claim for claim, each in zip(claims, inside, strict=True) if each == path]
-
-
-def _slow(claim: _Claim) -> bool:
+def _slow(claim: _Source) -> bool:
     """Note a fault when a line can stall this pattern."""
-    found = stall(claim.compiled.shape)
+    found = stall(claim.pattern.shape)
     if found is None:
         return False
     if not found.proved:
@@ -162,41 +179,43 @@ def _slow(claim: _Claim) -> bool:
     return True
 
 
-def _forged(claims: list[_Claim], proposals: tuple[Proposal, ...], *, repeated: bool) -> bool:
-    """Note a fault when a line can be forged for these patterns; the first one that is found."""
-    found = forgery(proposals, repeated=repeated)
-    if found is None:
-        return False
-    one, other = (claims[reading.number] for reading in found.readings)
-    blamed = other if one.match.forgeable else one
-    host = next(each for each in tree.fields(blamed.source.pieces) if each.name == HOST)
-    blamed.fault(
-        "forgeable: one line can be read in two ways, and whoever writes it chooses; expected "
-        + _mend(one, other),
-        _shown([one.match.name, other.match.name], [one.match.kind, other.match.kind], found)
-        + KEPT,
-        host.offset,
-    )
-    return True
+def _forged(sources: list[_Source], proposals: tuple[Proposal, ...]) -> bool:
+    """Note a fault for each of these patterns for which a line can be forged."""
+    left = list(zip(sources, proposals, strict=True))
+    while found := forgery(tuple(proposal for _, proposal in left)):
+        one, other = (left[reading.number][0] for reading in found.readings)
+        blamed = other if one.match.forgeable else one
+        blamed.fault(
+            "forgeable: one line can be read in two ways, and whoever writes it chooses; expected "
+            + _mend(one, other),
+            _shown([one.label, other.label], [one.match.kind, other.match.kind], found) + KEPT,
+            blamed.host,
+        )
+        left = [each for each in left if each[0] is not blamed]
+    return len(left) < len(sources)
 
 
-def _mend(one: _Claim, other: _Claim) -> str:
+def _mend(one: _Source, other: _Source) -> str:
     """Say what most often mends a forgery."""
     if one is not other:
-        return f"a text that {one.match.name!r} and {other.match.name!r} cannot share"
-    fields = list(tree.fields(one.source.pieces))
-    last = max(index for index, each in enumerate(fields) if each.name == HOST)
-    loose = [f"{{{each.name or '*'}}}" for each in fields[last + 1 :] if each.type == "text"]
-    if loose:
-        return f"{loose[0]} after {{host}} to be bounded, as {{x:word}}, {{x:int}} or {{a|b}} are"
+        return f"a text that {one.label!r} and {other.label!r} cannot share"
+    if one.loose:
+        return (
+            f"{one.loose[0]} after {{host}} to be bounded, as {{x:word}}, {{x:int}} or {{a|b}} are"
+        )
     return "what stands beside {host} to be bounded, as {x:word}, {x:int} or {a|b} are"
 
 
 def _shown(names: list[str], kinds: list[str], found: Forgery) -> str:
     """Show the forged line with both readings below it."""
-    lines = [f"      {printable(decoded(found.line.rstrip(b' ')))}"]
+    lines = [f"      {_readable(found.line).rstrip()}"]
     for name, kind, reading in zip(names, kinds, found.readings, strict=True):
-        before = width(printable(decoded(found.line[: reading.start])))
-        host = printable(decoded(found.line[reading.start : reading.end]))
+        before = width(_readable(found.line[: reading.start]))
+        host = _readable(found.line[reading.start : reading.end])
         lines.append(f"      {'':{before}}^ {name!r} reads host {host!r}, a {kind}")
     return "\n".join(lines)
+
+
+def _readable(text: bytes) -> str:
+    """Give a part of a forged line for people; whatever stamp it has is called TIME."""
+    return printable(decoded(text.replace(STAMP.text, b"TIME ")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -30,24 +31,31 @@ if TYPE_CHECKING:
     Tell = Callable[[str, int, int], None]
 
 ORDER = ("hit", "unban", "ban", "held")
+# What compressed files begin with, what made them, and what gives their text.
+COMPRESSED = (
+    (re.compile(rb"\x1f\x8b\x08"), "gzip", "zcat"),
+    (re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)"), "bzip2", "bzcat"),
+    (re.compile(rb"\xfd7zXZ\x00"), "xz", "xzcat"),
+    (re.compile(rb"\x28\xb5\x2f\xfd"), "zstd", "zstdcat"),
+)
 
 
 def scan(jails: list[Jail], log: str, names: Names, now: int, tell: Tell) -> Iterator[Hit]:
     """Give the hits of a whole log, in their order; raise LogError."""
     clock = Clock(now)
     scanner = Scanner(jails, clock.epoch, names)
-    for block in old_blocks(log, clock, now, tell):
+    for block in old_blocks(log, clock, now, tell, "replay"):
         yield from scanner.hits(block)
 
 
-def old_blocks(log: str, clock: Clock, now: int, tell: Tell) -> Iterator[bytes]:
+def old_blocks(log: str, clock: Clock, now: int, tell: Tell, verb: str) -> Iterator[bytes]:
     """Give all lines of a log in blocks, and set ``clock`` to the year of each block.
 
-    ``-`` is standard input. Raises LogError.
+    ``-`` is standard input. Raises LogError, which for a compressed log says how ``verb`` reads it.
     """
     done = 0
     with contextlib.ExitStack() as stack:
-        blocks, size = whole_log(log, stack)
+        blocks, size = whole_log(log, stack, verb)
         for block, years_back in dated_blocks(blocks, None, now):
             clock.years_back = years_back
             yield block
@@ -55,7 +63,9 @@ def old_blocks(log: str, clock: Clock, now: int, tell: Tell) -> Iterator[bytes]:
             tell(log, done, size)
 
 
-def whole_log(log: str, stack: contextlib.ExitStack) -> tuple[Callable[[], Iterable[bytes]], int]:
+def whole_log(
+    log: str, stack: contextlib.ExitStack, verb: str
+) -> tuple[Callable[[], Iterable[bytes]], int]:
     """Give a way to go through a log's blocks, as often as wanted, and their bytes in all.
 
     Standard input and pipes are kept in memory; the last line there may lack its newline.
@@ -65,14 +75,24 @@ def whole_log(log: str, stack: contextlib.ExitStack) -> tuple[Callable[[], Itera
             text = sys.stdin.buffer.read()
         elif os.path.isfile(log) or not os.path.exists(log):
             gain = stack.enter_context(reader.open_gain(log, None, 0))
+            refuse_compressed(log, gain.sources[-1].beginning, verb)
             return (lambda: to_the_end(gain)), gain.size
         else:
             with open(log, "rb") as file:
                 text = file.read()
     except OSError as error:
         raise LogError(log, f"cannot be read: {error.strerror}") from None
+    refuse_compressed(log, text, verb)
     lines = text if text.endswith(b"\n") or not text else text + b"\n"
     return (lambda: [lines] if lines else []), len(lines)
+
+
+def refuse_compressed(log: str, text: bytes, verb: str) -> None:
+    """Raise LogError when a log that begins with ``text`` is compressed."""
+    for magic, by, tool in COMPRESSED:
+        if magic.match(text):
+            said = f"expected text, as `{tool} FILE | fw-guard {verb} -` gives"
+            raise LogError(log, f"is compressed by {by}; {said}")
 
 
 def to_the_end(gain: reader.Gain) -> Iterator[bytes]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from fw_guard.filters import Sample, host_of
-from fw_guard.nearest import furthest, labels, messages, nearest, number_of
+from fw_guard.logs.clock import Clock
+from fw_guard.nearest import furthest, messages, nearest, number_of
 from fw_guard.text import decoded
-from fw_guard.tomlfile import listed
+from fw_guard.tomlfile import listed, meant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,19 +18,38 @@ if TYPE_CHECKING:
     from fw_guard.tomlfile import Document, Table
 
 
-def read_samples(root: Table) -> Iterator[Sample]:
-    """Give the ``[[sample]]`` tables; every key beside ``line`` and ``match`` names a field."""
+# No sample is of the time after this, in epoch seconds: the year 2100.
+LATE = 4_102_444_800
+
+
+def read_samples(root: Table, known: set[str]) -> Iterator[Sample]:
+    """Give the ``[[sample]]`` tables; every key beside ``line`` and ``match`` names a field.
+
+    ``known`` are the fields that the patterns have; a pattern at fault may have had more.
+    """
+    whole = not root.document.faults
     for index, table in enumerate(root.tables("sample")):
         line = table.text("line", required=True)
         match = table.get("match")
         if match is not None and not isinstance(match, (bool, str)):
             table.fault("match", "`match` is neither false nor the name of a [[match]]")
         keys = [key for key in table.values if key not in ("line", "match")]
-        fields = tuple((key, table.text(key)) for key in keys)
+        unknown = [key for key in keys if whole and key not in known]
+        for key in unknown:
+            table.get(key)
+            near = meant(key, ["line", "match", *sorted(known)])
+            table.fault(key, f"no field `{key}` in the patterns{near}")
+        fields = tuple((key, table.text(key)) for key in keys if key not in unknown)
+        if unknown:
+            continue
         if match is not False and "host" not in keys:
             table.fault(None, "a sample that matches says whom; expected `host`")
         if match is False and keys:
             table.fault(keys[0], f"a sample that must not match has no `{keys[0]}`")
+        for key, value in fields:
+            if key == "host" and value and host_of({key: value.encode()}) is None:
+                said = f"{value!r} is no address and no name; expected the host of the line alone"
+                table.fault(key, said)
         yield Sample(line, True if match is None else match, fields, index)
 
 
@@ -71,7 +91,7 @@ def check_samples(found: Filter, document: Document) -> list[Fault]:
                     fault(sample, f"`{key}` is read as {got!r}; expected {value!r}")
     for index, table in enumerate(document.root.tables("match")):
         match = found.matches[index]
-        numbers = range(len(labels(match)))
+        numbers = range(len(match.labels))
         unread = [number for number in numbers if (match.name, number) not in read]
         if match.name in excused:
             continue
@@ -80,9 +100,26 @@ def check_samples(found: Filter, document: Document) -> list[Fault]:
             faults.append(document.fault_at(document.place(("match", index)), said))
             continue
         for number in unread:
-            said = f"no sample is read by pattern {labels(match)[number]}; expected one for each"
+            said = f"no sample is read by pattern {match.labels[number]}; expected one for each"
             table.fault("pattern", said, 0, number)
     return faults
+
+
+def untimed(found: Filter) -> Iterator[tuple[Sample, str]]:
+    """Give each sample that is read and has no time that can be, with where one is expected.
+
+    Such a line counts for nothing.
+    """
+    wanted = "a stamp before the message, or a {time} field"
+    if found.time:
+        wanted = f"one at `{found.time}`, as `time` in [log] says"
+    clock = Clock(LATE)
+    for sample in found.samples:
+        reading = found.read(sample.line.encode()) if sample.match is not False else None
+        if reading is not None:
+            stamp = reading.fields.get("time", reading.header.stamp)
+            if clock.epoch(stamp) is None:
+                yield sample, wanted
 
 
 def meant_for(found: Filter, sample: Sample) -> set[str]:

@@ -12,6 +12,8 @@ import os
 import re
 import tomllib
 from functools import cached_property
+from itertools import count
+from stat import S_ISREG
 from typing import TYPE_CHECKING, Any
 
 from fw_guard import durations
@@ -26,7 +28,6 @@ TOKEN = re.compile(
     r"""|\#[^\n]*|[\w-]+|[^\S\n]+|.""",
     re.DOTALL,
 )
-DEEPER = {"[": 1, "{": 1, "]": -1, "}": -1}
 TOML_PLACE = re.compile(r" \(at (?:line (\d+), column (\d+)|end of document)\)$")
 KINDS: dict[type, str] = {
     str: "a text",
@@ -52,7 +53,12 @@ def open_document(path: str, *, trusted: bool = False) -> Document:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise FaultsError((Fault(path, line, 1, "is not UTF-8; expected UTF-8 text"),)) from None
+        before = raw[raw.rfind(b"\n", 0, error.start) + 1 : error.start].decode("utf-8")
+        said = f"byte {error.object[error.start]:#04x} is not UTF-8; expected UTF-8 text"
+        raise FaultsError((Fault(path, line, len(before) + 1, said),)) from None
+    if text.startswith("\ufeff"):
+        said = "begins with a byte order mark; expected none"
+        raise FaultsError((Fault(path, 1, 1, said),))
     return Document(path, text)
 
 
@@ -60,6 +66,8 @@ def contents(path: str, *, trusted: bool) -> bytes:
     """Give the bytes of a file of the configuration; raise FaultsError as ``open_document``."""
     try:
         with open(path, "rb", opener=without_waiting) as file:
+            if not S_ISREG(os.fstat(file.fileno()).st_mode):
+                raise FaultsError((Fault(path, 0, 0, "is no regular file; expected one"),))
             if not trusted:
                 refuse_foreign(path, file.fileno())
             raw = file.read(LARGEST + 1)
@@ -147,35 +155,48 @@ class Document:
 def places_of(text: str) -> Iterator[tuple[Keys, Place]]:
     """Give every ``(key path, (line, column))`` of a text that is TOML.
 
-    Keys inside inline tables are found with the key that holds them.
+    A table inside a list is found with its index there.
     """
     prefix: Keys = ()
     arrays: dict[Keys, int] = {}
     line, begin = 1, 0
     names: list[str] = []
     place = (1, 1)
-    brackets = depth = 0
-    in_value = False
+    brackets = 0
+    naming = True  # a key or a header is being read, no value
+    path: Keys = ()  # whose value is being read
+    around: list[tuple[str, Keys, Iterator[int]]] = []  # the lists and tables that it lies in
     for found in TOKEN.finditer(text):
         word = found[0]
-        if in_value:
-            depth += DEEPER.get(word, 0)
-            in_value = word != "\n" or depth > 0
-        elif word == "[":
-            brackets += 1
-        elif word == "]" and names:
-            prefix = _with_index(names, arrays)
-            if brackets == 2:
-                arrays[prefix] = index = arrays.get(prefix, -1) + 1
-                prefix = (*prefix, index)
-            yield prefix, place
-            names, brackets = [], 0
-        elif word == "=":
-            yield (*prefix, *names), place
-            names, in_value = [], True
-        elif word[0].isalnum() or word[0] in "_-\"'":
+        if naming and (word[0].isalnum() or word[0] in "_-\"'"):
             place = place if names else (line, found.start() - begin + 1)
             names.append(_name(word))
+        elif naming and word == "=":
+            path = (*(around[-1][1] if around else prefix), *names)
+            yield path, place
+            names, naming = [], False
+        elif naming and not around:
+            if word == "[":
+                brackets += 1
+            elif word == "]" and names:
+                prefix = _with_index(names, arrays)
+                if brackets == 2:
+                    arrays[prefix] = index = arrays.get(prefix, -1) + 1
+                    prefix = (*prefix, index)
+                yield prefix, place
+                names, brackets = [], 0
+        elif word in ("[", "{"):
+            around.append((word, path, count()))
+            naming = word == "{"
+            path = path if naming else (*path, next(around[-1][2]))
+        elif word == "," and around:
+            naming = around[-1][0] == "{"
+            path = path if naming else (*around[-1][1], next(around[-1][2]))
+        elif word in ("]", "}") and around:
+            path = around.pop()[1]
+            naming = False
+        elif word == "\n" and not around:
+            naming = True
         if "\n" in word:
             line += word.count("\n")
             begin = found.start() + word.rindex("\n") + 1
@@ -233,8 +254,8 @@ class Table:
         """
         lines = self.document.lines
         later = [each for each in self.document.places.values() if each > place]
-        end = min(later, default=(len(lines) + 1, 1))
-        whole = "\n".join(lines[: end[0] - 1])
+        end = min(later, default=(len(lines), len(lines[-1]) + 1))
+        whole = "\n".join([*lines[: end[0] - 1], lines[end[0] - 1][: end[1] - 1]])
         start = sum(len(line) + 1 for line in lines[: place[0] - 1]) + place[1] - 1
         for mark in ("'", "'\n", '"', '"\n'):
             found = whole.find(mark + text + mark[0], start)

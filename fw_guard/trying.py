@@ -12,7 +12,7 @@ from fw_guard.hosts import Names
 from fw_guard.logs.clock import Clock
 from fw_guard.matching import Scanner
 from fw_guard.misses import Misses
-from fw_guard.nearest import FOREIGN, labels, messages, number_of
+from fw_guard.nearest import FOREIGN, messages, number_of
 from fw_guard.replaying import old_blocks
 from fw_guard.tomlfile import listed, meant
 
@@ -43,8 +43,9 @@ class Trial:
 
     Attributes: ``lines``, of which ``matched`` are hits, ``undated`` were read and have no time
     that can be, ``foreign`` are of other programs, ``headless`` have no header of the filter's
-    formats and ``long`` are too long to be read. ``read_by`` pairs each match with the lines that
-    each of its patterns read, ``misses`` are the lines that were nearly read.
+    formats, ``long`` are too long to be read and ``unread`` are read by no pattern, though they are
+    the filter's business. ``read_by`` pairs each match with the lines that each of its patterns
+    read, ``misses`` are those of the unread lines that were nearly read.
     """
 
     def __init__(self, found: Filter, now: int, *, explain: bool) -> None:
@@ -57,7 +58,8 @@ class Trial:
         self._now = now
         self._explain = explain
         self.lines = self.matched = self.undated = self.foreign = self.headless = self.long = 0
-        self.read_by = {match.name: [0] * len(labels(match)) for match in found.matches}
+        self.unread = 0
+        self.read_by = {match.name: [0] * len(match.labels) for match in found.matches}
         self.misses = Misses(found)
         self._last = "", 0
 
@@ -65,7 +67,7 @@ class Trial:
         """Give what ``try --json`` says of each line of ``log`` that is a hit; raise LogError."""
         clock = Clock(self._now)
         scanner = Scanner([self._jail], clock.epoch, Names())
-        for block in old_blocks(log, clock, self._now, tell):
+        for block in old_blocks(log, clock, self._now, tell, "try FILTER"):
             for line in block.split(b"\n")[:-1]:
                 long = scanner.long
                 hits = tuple(scanner.hits(line + b"\n"))
@@ -73,7 +75,7 @@ class Trial:
                     self._count(log, scanner.lines, line, repeated=bool(hits))
                 self.matched += len(hits)
                 for hit in hits:
-                    yield try_answer(scanner.lines, hit)
+                    yield try_answer(log, scanner.lines, hit)
         self.lines += scanner.lines
         self.undated += scanner.undated
         self.long += scanner.long
@@ -96,22 +98,23 @@ class Trial:
         elif seen is FOREIGN:
             self.foreign += 1
         else:
-            for message, matches in seen.items():
-                self.misses.add(log, number, message, matches)
+            self.unread += 1
+            any(self.misses.add(log, number, *each) for each in seen.items())
 
     def unused(self) -> list[str]:
         """Give the labels of the patterns that read no line."""
         return [
             label
             for match in self.filter.matches
-            for label, lines in zip(labels(match), self.read_by[match.name], strict=True)
+            for label, lines in zip(match.labels, self.read_by[match.name], strict=True)
             if not lines
         ]
 
 
-def try_answer(number: int, hit: Hit) -> Answer:
-    """Give a matched line, ``line`` counting from 1."""
+def try_answer(log: str, number: int, hit: Hit) -> Answer:
+    """Give a matched line of ``log``, ``line`` counting from 1."""
     return {
+        "log": log,
         "line": number,
         "filter": hit.filter,
         "match": hit.match,

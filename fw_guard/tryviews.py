@@ -32,14 +32,18 @@ def summary_view(trial: Trial, columns: int, *, color: bool, whole: bool) -> Ite
     if rows:
         yield ""
         yield from views.table(("MATCH", "KIND", "LINES"), rows, color=color)
+    for reason, names in doubted(trial).items():
+        yield ""
+        yield from wrapped(printable(f"doubtful: {', '.join(names)}: {reason}"), columns)
     if unused := trial.unused():
         yield ""
         said = f"read no line: {', '.join(unused)}" if rows else "no pattern read a line"
-        yield from textwrap.wrap(said, columns, subsequent_indent=INDENT, break_on_hyphens=False)
-    if passed := list(passed_over(trial)):
+        yield from wrapped(said, columns)
+    misses = trial.misses.found()
+    other = trial.unread - sum(miss.lines for miss in misses) - trial.misses.untold()
+    if passed := list(passed_over(trial, other)):
         yield ""
         yield from passed
-    misses = trial.misses.found()
     if misses:
         yield ""
         yield from misses_view(misses, columns, color=color, whole=whole)
@@ -48,8 +52,22 @@ def summary_view(trial: Trial, columns: int, *, color: bool, whole: bool) -> Ite
         yield f"and {count(untold, 'line')} of other shapes, too many to be told"
 
 
-def passed_over(trial: Trial) -> Iterator[str]:
-    """Give what kept lines from being read at all, or from counting."""
+def doubted(trial: Trial) -> dict[str, list[str]]:
+    """Give the filter's own reasons for doubt, each with the matches that read lines under it."""
+    reasons: dict[str, list[str]] = {}
+    for match in trial.filter.matches:
+        if match.reason and any(trial.read_by[match.name]):
+            reasons.setdefault(match.reason, []).append(match.name)
+    return reasons
+
+
+def wrapped(text: str, columns: int) -> list[str]:
+    """Give a text in lines for a terminal of so many ``columns``."""
+    return textwrap.wrap(text, columns, subsequent_indent=INDENT, break_on_hyphens=False)
+
+
+def passed_over(trial: Trial, other: int) -> Iterator[str]:
+    """Give what kept lines from being read at all, or from counting; ``other`` are not near."""
     formats = " or ".join(trial.filter.formats)
     if trial.foreign:
         yield f"{count(trial.foreign, 'line')} of other programs"
@@ -57,6 +75,8 @@ def passed_over(trial: Trial) -> Iterator[str]:
         yield f"{count(trial.headless, 'line')} not of the format {formats}"
     if trial.long:
         yield f"{count(trial.long, 'line')} too long to be read"
+    if other:
+        yield count(other, "other line")
     if trial.undated:
         yield f"{count(trial.undated, 'line')} read, without a time that can be: no hit"
 
@@ -88,8 +108,7 @@ def told_apart(misses: list[Miss]) -> Iterator[Miss]:
 
 def miss_view(miss: Miss, columns: int) -> Iterator[str]:
     """Give one shape: how many lines, the first of them, and where the nearest patterns stop."""
-    log = "standard input" if miss.log == "-" else miss.log
-    place = printable(f"{log}:{miss.number}")
+    place = printable(f"{views.log_name(miss.log)}:{miss.number}")
     head = place if miss.lines == 1 else f"{place} and {count(miss.lines - 1, 'line')} like it"
     yield head + (", which a sample says must not match" if miss.meant else "")
     room = columns - len(INDENT)

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from fw_guard import durations
-from fw_guard.hits import MANUAL
+from fw_guard.hits import FAILURE, MANUAL
 from fw_guard.text import count, printable, width
 
 if TYPE_CHECKING:
@@ -16,10 +16,6 @@ if TYPE_CHECKING:
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 NEWEST = 10
-DOUBTFUL = (
-    "  doubtful: another address stands before the host, or the filter's owner says that such"
-    " lines can be forged; at most half of a limit may be doubtful hits"
-)
 
 
 def moment(seconds: int | None) -> str:
@@ -159,9 +155,29 @@ def why_view(answer: Answer, now: int, *, color: bool, whole: bool) -> Iterator[
                 line += f"; of {limit['doubtful']} doubtful at most {limit['count'] // 2} count"
             yield line
     yield from lines_view(answer, whole=whole)
-    lines = (*answer["hits"], *(line for ban in answer["bans"] for line in ban["lines"]))
-    if any(line["doubtful"] for line in lines):
-        yield DOUBTFUL
+    yield from doubts_view(answer)
+
+
+def doubts_view(answer: Answer) -> Iterator[str]:
+    """Give why hits of ``why`` are doubtful, and what would have them counted."""
+    lines = [(hit["jail"], hit) for hit in answer["hits"]]
+    lines += [(ban["jail"], line) for ban in answer["bans"] for line in ban["lines"]]
+    doubted = {(jail, line["filter"], line["match"]) for jail, line in lines if line["doubtful"]}
+    own = {(each["jail"], each["filter"], each["match"]): each for each in answer["doubts"]}
+    if not doubted:
+        return
+    yield "  doubtful (at most half of a limit may be such hits):"
+    for each in own.values():
+        yield printable(f"    {each['filter']}/{each['match']}: {each['reason']}")
+    if doubted - own.keys() or any(each["counted"] for each in own.values()):
+        yield "    another address, or a very long text, stands before the host"
+    tables = {each["table"]: each["counted"] for each in own.values() if each["kind"] == FAILURE}
+    for table, counted in tables.items():
+        verb = "is set, and counts" if counted else "would count"
+        yield printable(
+            f"    `count_doubtful = true` in {table} {verb} what the filter doubts, in lines read"
+            " from then on; kept hits stay as they were judged"
+        )
 
 
 def read_as(line: Answer) -> str:
@@ -237,10 +253,26 @@ def event_view(event: Answer) -> str:
 
 def check_view(answer: Answer, *, color: bool) -> Iterator[str]:
     """Give the files that were checked as a table; of a filter also what it holds."""
-    head = ("KIND", "SERVICE", "PATTERNS", "SAMPLES", "TITLE", "FILE")
-    keys = ("kind", "service", "patterns", "samples", "title")
-    rows = [(*(file.get(key, "") for key in keys), place_of(file)) for file in answer["files"]]
+    head = ("KIND", "SERVICE", "PATTERNS", "SAMPLES", "DOUBTFUL", "TITLE", "FILE")
+    rows = [
+        (
+            file["kind"],
+            *(file.get(key, "") for key in ("service", "patterns", "samples")),
+            doubtful_part(file),
+            file.get("title", ""),
+            place_of(file),
+        )
+        for file in answer["files"]
+    ]
     yield from table(head, rows, color=color)
+
+
+def doubtful_part(file: Answer) -> str:
+    """Give how many matches of a checked file are doubtful; those of an action are none."""
+    names = file.get("doubtful", ())
+    if not names:
+        return ""
+    return "all" if len(names) == file["matches"] else f"{len(names)} of {file['matches']}"
 
 
 def place_of(file: Answer) -> str:
@@ -249,11 +281,17 @@ def place_of(file: Answer) -> str:
     return f"{file['path']} in place of {replaced}" if replaced else str(file["path"])
 
 
-def try_view(found: Answer) -> str:
-    """Give one matched line of ``try``."""
+def log_name(log: str) -> str:
+    """Give what a log is called that was named on the command line."""
+    return "standard input" if log == "-" else log
+
+
+def try_view(found: Answer, *, named: bool = False) -> str:
+    """Give one matched line of ``try``, begun with the log's name when that is to be ``named``."""
+    log = f"{log_name(found['log'])}:" if named else ""
     user = f" user {found['user']}" if found["user"] is not None else ""
     kind = f"{found['kind']}, doubtful" if found["doubtful"] else found["kind"]
     return printable(
-        f"{found['line']}: {found['match']} ({kind}) host {found['host']}{user}"
+        f"{log}{found['line']}: {found['match']} ({kind}) host {found['host']}{user}"
         f" at {moment(found['time'])}: {printable(found['text'])}"
     )

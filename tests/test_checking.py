@@ -266,13 +266,61 @@ def test_check_tells_what_each_filter_holds(filters: Filters) -> None:
     answer = checking.answer(checking.check_files(paths, set()))
     shipped = f"{places.shipped('filters')}/sshd.toml"
     what = {"title": "mine: failed logins", "service": "mine", "patterns": 1, "samples": 2}
+    what |= {"matches": 1, "doubtful": []}
     assert answer["files"] == [
         {"kind": "filter", "path": paths[0], **what, "replaces": None},
         {"kind": "filter", "path": paths[1], **what, "replaces": shipped},
     ]
     assert list(views.check_view(answer, color=False)) == [
-        "KIND    SERVICE  PATTERNS  SAMPLES  TITLE                FILE",
-        f"filter  mine     1         2        mine: failed logins  {paths[0]}",
-        f"filter  mine     1         2        mine: failed logins  {paths[1]}"
+        "KIND    SERVICE  PATTERNS  SAMPLES  DOUBTFUL  TITLE                FILE",
+        f"filter  mine     1         2                  mine: failed logins  {paths[0]}",
+        f"filter  mine     1         2                  mine: failed logins  {paths[1]}"
         f" in place of {shipped}",
+    ]
+
+
+def test_a_fault_in_json_has_what_is_shown_below_it(filters: Filters) -> None:
+    missed = GONE_LINE.replace("gone is", "gone was")
+    text = HEAD + GONE + positive(GONE_LINE, "192.0.2.7") + positive(missed, "192.0.2.7")
+    path = filters.write("filters/one.toml", text)
+    told = checking.answer(checking.check_files([path], set()))["faults"]
+    caret = f"      {'':{missed.index('was')}}^ gone matched up to here; expected 'is '"
+    assert told == [
+        {"path": path, "line": 1, "column": 1, "detail": ""}
+        | {"message": "no sample that must not match; expected a [[sample]] with `match = false`"},
+        {"path": path, "line": 11, "column": 1, "message": "is not matched"}
+        | {"detail": f"      {missed}\n{caret}"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "kind"),
+    [
+        ("mine.toml", "", "filter"),
+        ("mine.toml", "title = 'x'\n", "filter"),
+        ("mine.toml", "[[match]]\nname = 'x'\n", "filter"),
+        ("mine.toml", "[[ban]]\nclasses = []\n", "action"),
+        ("mine.toml", "title = 'x'\nchunk = 5\n", "action"),
+        ("actions/mine.toml", "", "action"),
+        ("filters/mine.toml", "", "filter"),
+    ],
+)
+def test_a_file_is_judged_as_an_action_only_where_it_has_something_of_one(
+    tmp_path: Path, place: str, text: str, kind: str
+) -> None:
+    path = Directory(tmp_path).write(place, text)
+    found = checking.check_files([path], set())
+    assert found.files == ((kind, path),)
+    assert found.faults
+
+
+def test_check_notes_a_filter_whose_name_is_not_read(filters: Filters) -> None:
+    filters.main('action = "preview"\n')
+    filters.write("filters/My_Daemon.TOML", HEAD)
+    filters.write("filters/.hidden.TOML", HEAD)
+    filters.write("filters/mine.toml~", HEAD)
+    found = checking.check_files([str(filters.path / "fw-guard.toml")], set())
+    assert [note for note in found.notes if "filters/" in note] == [
+        f"{filters.path}/filters/My_Daemon.TOML: is not read, for its name does not end in `.toml`;"
+        " expected a name of a-z 0-9 . _ - and `.toml`"
     ]

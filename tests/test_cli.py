@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gzip
 import io
 import json
 import os
@@ -372,6 +373,34 @@ def test_try_counts_the_lines_of_all_its_logs(guard: Guard) -> None:
     logs = [str(FOUNDING / name) for name in ("refused.log", "login-names.log")]
     assert guard.run("try", "sshd", *logs).stderr == "19 of 33 lines matched by sshd\n"
     assert guard.run("try", "sshd", "-q", *logs).stderr == ""
+
+
+def test_try_over_several_logs_says_which_log_a_line_is_of(guard: Guard) -> None:
+    line = "Feb  7 04:41:05 server sshd[1]: refused connect from 192.0.2.{0} (192.0.2.{0})\n"
+    one, two = (str(guard.log(f"log{n}", "x\n" * n + line.format(n))) for n in (1, 2))
+    said = guard.run("try", "sshd", one, two).stdout.splitlines()
+    assert said[0].startswith(f"{one}:2: refused (failure) host 192.0.2.1 ")
+    assert said[1].startswith(f"{two}:3: refused (failure) host 192.0.2.2 ")
+    assert guard.run("try", "sshd", two).stdout.startswith("3: refused (failure)")
+    told = guard.json("try", "sshd", one, two)
+    assert [(found["log"], found["line"]) for found in told] == [(one, 2), (two, 3)]
+    (piped,) = guard.json("try", "sshd", one)
+    assert piped["log"] == one
+
+
+def test_a_compressed_log_is_said_with_what_reads_it_and_66(knocking: Guard) -> None:
+    path = knocking.place / "old.gz"
+    path.write_bytes(gzip.compress((FOUNDING / "refused.log").read_bytes()))
+    for words in (["try", "sshd", str(path)], ["replay", str(path)]):
+        done = knocking.run(*words)
+        verb = "try FILTER" if words[0] == "try" else "replay"
+        assert (done.returncode, done.stdout) == (os.EX_NOINPUT, "")
+        assert done.stderr == (
+            f"fw-guard: {path}: is compressed by gzip; expected text,"
+            f" as `zcat FILE | fw-guard {verb} -` gives\n"
+        )
+    text = gzip.decompress(path.read_bytes()).decode()
+    assert knocking.run("replay", "-", stdin=text).returncode == 0
 
 
 def test_a_change_by_hand_is_told_as_json(knocking: Guard) -> None:

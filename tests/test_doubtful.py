@@ -127,7 +127,10 @@ def test_why_tells_what_counts_from_what_is_doubtful(sshd: Guard) -> None:
     assert [held["reason"] for held in told["held"]] == ["9 of 11 hits are doubtful"]
     said = sshd.run("why", PEER).stdout.splitlines()
     assert "  sshd: 4 hits counting now, limit 5 in 10m; of 9 doubtful at most 2 count" in said
-    assert said[-1].startswith("  doubtful: another address stands before the host")
+    assert said[-2:] == [
+        "  doubtful (at most half of a limit may be such hits):",
+        "    another address, or a very long text, stands before the host",
+    ]
 
 
 def test_a_ban_that_doubtful_hits_helped_to_says_so(sshd: Guard) -> None:
@@ -241,6 +244,90 @@ def test_what_one_match_calls_doubtful_bans_nobody(guard: Guard) -> None:
 
 def test_without_a_word_of_doubt_the_same_lines_ban(guard: Guard) -> None:
     assert banned(guard, BAD) == [PEER]
+
+
+def why(guard: Guard) -> list[str]:
+    """Give what `why` says of the peer below the word doubtful."""
+    said = guard.run("why", PEER).stdout.splitlines()
+    return said[said.index("  doubtful (at most half of a limit may be such hits):") + 1 :]
+
+
+def test_why_quotes_the_filter_and_names_the_setting_that_counts_later_lines(guard: Guard) -> None:
+    assert banned(guard, BAD, whole=REASON) == []
+    setting = "    `count_doubtful = true` in [jail.mine] {} what the filter doubts, in lines read"
+    then_on = " from then on; kept hits stay as they were judged"
+    assert why(guard) == [
+        "    mine/failed: names may hold line breaks",
+        setting.format("would count") + then_on,
+    ]
+    assert guard.json("why", PEER)["doubts"] == [
+        {"jail": "mine", "filter": "mine", "match": "failed", "kind": "failure"}
+        | {"reason": "names may hold line breaks", "table": "[jail.mine]", "counted": False}
+    ]
+    # The setting holds for lines read from now on: what is kept bans nobody, and `why` says so.
+    assert banned(guard, "", whole=REASON, jail="count_doubtful = true") == []
+    assert why(guard)[-1] == setting.format("is set, and counts") + then_on
+    assert banned(guard, BAD, whole=REASON, jail="count_doubtful = true") == [PEER]
+
+
+def test_why_does_not_name_the_setting_for_what_stands_in_the_line(guard: Guard) -> None:
+    assert banned(guard, BAD.replace(" of x ", f" of {BYSTANDER} ")) == []
+    assert why(guard) == ["    another address, or a very long text, stands before the host"]
+
+
+def test_the_setting_of_a_filter_with_a_jail_of_its_own_stands_in_that_file(guard: Guard) -> None:
+    guard.now = "2017-02-07T04:31:00+09:00"
+    log = guard.log("mine", BAD)
+    text = MINE.format(doubtful=REASON, mine="") + f"[jail]\nlogs = ['{log}']\n"
+    path = guard.write("filters/mine.toml", text)
+    guard.write("fw-guard.toml", 'action = "preview"\n')
+    guard.run("run")
+    assert f"`count_doubtful = true` in [jail] of {path} would count" in why(guard)[-1]
+
+
+NOTE = (
+    "fw-guard: mine: all that its filters read is doubtful, so that it bans nobody alone;"
+    " names may hold line breaks; `count_doubtful = true` in [jail.mine] would count it\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("whole", "mine", "jail", "noted"),
+    [
+        (REASON, "", "", True),
+        ("", REASON, "", True),  # the other match is a login, which bans nobody
+        ("", REASON.replace("doubtful", "forgeable"), "", True),
+        (REASON, "", "count_doubtful = true", False),
+        ("", "", "", False),
+    ],
+)
+def test_check_notes_a_jail_whose_filters_doubt_all_that_they_read(
+    guard: Guard, whole: str, mine: str, jail: str, noted: bool
+) -> None:
+    banned(guard, BAD, whole=whole, mine=mine, jail=jail)
+    done = guard.run("check")
+    assert (done.returncode, NOTE in done.stderr) == (0, noted)
+    assert ("is doubtful" in done.stderr) == noted
+
+
+def test_a_jail_with_one_filter_that_is_sure_has_no_note(guard: Guard) -> None:
+    banned(guard, BAD, whole=REASON)
+    main = (guard.etc / "fw-guard.toml").read_text()
+    guard.write("fw-guard.toml", main.replace('"mine"', '["mine", "inetd"]'))
+    assert "is doubtful" not in guard.run("check").stderr
+
+
+def test_check_marks_doubtful_filters(guard: Guard) -> None:
+    def row(**where: str) -> str:
+        banned(guard, BAD, **where)
+        path = str(guard.etc / "filters" / "mine.toml")
+        (head, line) = guard.run("check", "-v", path, "-q").stdout.splitlines()
+        start = head.index("DOUBTFUL")
+        return line[start : head.index("TITLE")].strip()
+
+    assert row() == ""
+    assert row(whole=REASON) == "all"
+    assert row(mine=REASON) == "1 of 2"
 
 
 @pytest.mark.parametrize("where", ["whole", "mine"])

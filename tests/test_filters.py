@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fw_guard import filterfiles, places
+from fw_guard import filterfiles, places, samples
 from fw_guard.faults import FaultsError
 from fw_guard.places import files as file_names
 from fw_guard.tomlfile import Document
@@ -177,3 +177,40 @@ def test_a_line_longer_than_eight_kilobytes_is_not_read() -> None:
     start = b"Mar  4 03:12:55 gw mine[8]: bad login of "
     assert found.read(start + b"a" * 8000 + b" from 192.0.2.7") is not None
     assert found.read(start + b"a" * 8300 + b" from 192.0.2.7") is None
+
+
+@pytest.mark.parametrize(
+    ("log", "match", "line", "said"),
+    [
+        (
+            "format = 'json', time = 't.s'",
+            "fields = { host = 'ip' }",
+            '{"ts":"2026-03-04T03:12:55Z","ip":"192.0.2.7"}',
+            "expected one at `t.s`, as `time` in [log] says",
+        ),
+        (
+            "format = 'plain'",
+            "pattern = 'bad {host} x'",
+            "bad 192.0.2.7 x",
+            "expected a stamp before the message, or a {time} field",
+        ),
+        (
+            "format = 'syslog'",
+            "pattern = 'bad {host} x'",
+            "Mar 34 03:12:55 gw mine: bad 192.0.2.7 x",
+            "expected a stamp before the message, or a {time} field",
+        ),
+    ],
+)
+def test_a_sample_whose_time_cannot_be_read_is_told_of(
+    log: str, match: str, line: str, said: str
+) -> None:
+    text = (
+        f"title = 'x'\nservice = 'x'\nlog = {{ {log} }}\n[[match]]\nname = 'm'\n{match}\n"
+        f"[[sample]]\nline = '{line}'\nhost = '192.0.2.7'\n"
+        "[[sample]]\nline = 'Mar  4 03:12:55 gw mine: good'\nmatch = false\n"
+    )
+    document = Document("mine.toml", text)
+    found = filterfiles.read(document)
+    assert document.faults == []
+    assert [f"expected {wanted}" for _, wanted in samples.untimed(found)] == [said]

@@ -178,7 +178,7 @@ SAID = "[[sample]]\nline = '{\"msg\":\"bad login from [2001:db8::7]\"}'\nhost = 
         (JSON + PATTERN + "in = 'err'\n" + SAID.replace("msg", "err") + UNREAD, ""),
         (
             JSON + PATTERN + "in = 'err'\n" + SAID + UNREAD,
-            "said matched '' of `err`; expected 'bad",
+            "said: `err` is not there, expected a text",
         ),
         (JSON.replace(", message = 'msg'", "") + PATTERN + SAID + UNREAD, "`pattern` has no text"),
         (JSON.replace("time = 'ts', ", "") + PATTERN + SAID + UNREAD, "`time` is missing"),
@@ -206,13 +206,44 @@ SAID = "[[sample]]\nline = '{\"msg\":\"bad login from [2001:db8::7]\"}'\nhost = 
         (JSON + FIELDS.replace("request.method", "a..b") + SAMPLES, "'a..b' is no path"),
         (
             JSON + FIELDS + SAMPLES.replace('"POST"', '"GET"'),
-            "wants another `request.method`, which",
+            "denied: where request.method is 'GET', expected 'POST'",
         ),
         (
             JSON + FIELDS + SAMPLES.replace('"method"', '"m"'),
-            "`request.method`, which is not there",
+            "denied: where request.method is not there, expected 'POST'",
         ),
-        (JSON + FIELDS + READ.replace('"ip"', '"user"') + UNREAD, "`host` is not there"),
+        (
+            JSON + FIELDS + READ.replace('"ip"', '"user"') + UNREAD,
+            "denied: host at `request.ip` is not there, expected an address or a name",
+        ),
+        (
+            JSON + FIELDS + SAMPLES.replace('"method"', '"Method"'),
+            "where request.method is not there (did you mean `request.Method`?), expected 'POST'",
+        ),
+        (
+            JSON + PATTERN + "in = 'error.mesg'\n" + SAID + UNREAD,
+            "said: `error.mesg` is not there (did you mean `msg`?), expected a text",
+        ),
+        (
+            JSON + FIELDS + READ.replace('"192.0.2.7"', '"1.2.3"') + UNREAD,
+            "denied: host at `request.ip` is '1.2.3', expected an address or a name",
+        ),
+        (
+            JSON + FIELDS + READ.replace("401", "200") + UNREAD,
+            "denied: where status is 200, expected 401 or 403",
+        ),
+        (
+            JSON
+            + PATTERN
+            + "where = { user = 'bob' }\nfields = { user = 'user' }\n"
+            + SAID.replace('{"msg', '{"user":"anna","msg')
+            + UNREAD,
+            "said: where user is 'anna', expected 'bob'",
+        ),
+        (
+            JSON + PATTERN + SAID.replace("login", "logon") + UNREAD,
+            "said matched 'bad log' of `msg`; expected 'login from '",
+        ),
         (
             JSON + FIELDS + READ.replace('{"ts"', '{"ts":1,"ts"') + UNREAD,
             "is no JSON object, or has",

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 from fw_guard import filterfiles, places
 from fw_guard.config import DEFAULTS, Jail
+from fw_guard.filters import Wanted
 from fw_guard.hits import FAILURE, SUCCESS, Hit
 from fw_guard.hosts import Names
 from fw_guard.logs.clock import Clock
-from fw_guard.matching import Scanner
+from fw_guard.matching import Scanner, number
 
 NOW = 1_772_600_000
 
@@ -202,3 +203,11 @@ def test_a_line_too_long_to_be_read_is_not_read_as_its_beginning_when_it_is_repe
     assert list(first.hits(long)) == []
     second = Scanner(jails, Clock(NOW).epoch, Names(), first.tail)
     assert list(second.hits(b"2026-03-04T03:13:00Z gw last message repeated 5 times\n")) == []
+
+
+def test_a_number_of_any_length_stops_nobody() -> None:
+    assert number({"port": b"1" * 5000}, "port", -1) == -1
+    assert number({"times": b"12"}, "times", 1) == 12
+    wanted = Wanted(frozenset(), frozenset({535}), None, "535")
+    assert wanted.fits(b"535")
+    assert not wanted.fits(b"5" * 5000)

@@ -67,7 +67,7 @@ mine.toml:6:12: slow: whoever writes the line chooses how long it takes; \
 expected no two holes that can take the same text, except at the line's end
     6 | pattern = 'by {host} for {*} in {*} now'
       |            ^
-      a line that begins with 'by 1 for ' and goes on with ' in' over and over"""
+      a line that begins with 'by :: for ' and goes on with ' in' over and over"""
     ]
 
 
@@ -125,6 +125,46 @@ def test_what_is_proved_is_not_proved_again(monkeypatch: pytest.MonkeyPatch) -> 
     filterfiles.read(document(sound, "anna from 192.0.2.7"), proved)
     with pytest.raises(pytest.fail.Exception):
         filterfiles.read(document(sound.replace("from", "at"), "anna at 192.0.2.7"), proved)
+
+
+SAME_REGEX = "[[match]]\nname = 'm'\npattern = 'at {%s:addr} {user} from {%s:addr}: {*}'\n"
+
+
+@pytest.mark.parametrize(
+    ("sound", "changed", "head"),
+    [
+        (SAME_REGEX % ("host", "b"), SAME_REGEX % ("b", "host"), HEAD),
+        (FORGEABLE + "forgeable = 'old'\n", FORGEABLE, HEAD),
+        (
+            "[[match]]\nname = 'm'\npattern = '{user} by {host}]'\n"
+            "[[match]]\nname = 'n'\npattern = 'from {host} by {*:addr}'\n",
+            "",
+            HEAD.replace("'syslog', program = ['mine']", "'plain'"),
+        ),
+        (
+            "[[match]]\nname = 'm'\npattern = '{user} from {host}'\n"
+            "[[match]]\nname = 'n'\npattern = 'accepted {user} from {host}'\n",
+            "[[match]]\nname = 'm'\npattern = '{user} from {host}'\n"
+            "[[match]]\nname = 'n'\nkind = 'success'\npattern = 'accepted {user} from {host}'\n",
+            HEAD,
+        ),
+    ],
+    ids=["which is the host", "the excuse", "the format", "the kind"],
+)
+def test_a_proof_is_of_all_that_it_depends_on(sound: str, changed: str, head: str) -> None:
+    proved: set[str] = set()
+    first = document(sound, "x", head)
+    filterfiles.read(first, proved)
+    assert not any("forgeable" in fault.message for fault in first.faults)
+    assert proved
+    second = document(changed or sound, "x")
+    filterfiles.read(second, proved)
+    assert any(fault.message.startswith("forgeable") for fault in second.faults)
+
+
+def test_too_many_proofs_are_forgotten(tmp_path: Path) -> None:
+    proofs.remember(str(tmp_path), {f"{number:064x}" for number in range(proofs.MOST + 1)})
+    assert proofs.recall(str(tmp_path)) == set()
 
 
 def test_what_is_refused_is_not_remembered() -> None:
@@ -202,7 +242,8 @@ def test_filters_that_read_the_same_program_cannot_forge_each_other() -> None:
     assert proving.clash(tuple(by_program), set()) is None
 
 
-def test_a_jail_of_two_filters_that_forge_each_other_is_refused(tmp_path: Path) -> None:
+def two_filters(tmp_path: Path) -> None:
+    """Drop two filters that forge each other."""
     (tmp_path / "filters").mkdir(mode=0o755)
     for name, pattern in (
         ("one", "{user} failed from {host}"),
@@ -211,6 +252,10 @@ def test_a_jail_of_two_filters_that_forge_each_other_is_refused(tmp_path: Path) 
         line = "x failed from 192.0.2.7" if name == "one" else "from 192.0.2.7 failed x"
         text = document(f"[[match]]\nname = 'failed'\npattern = '{pattern}'\n", line).text
         (tmp_path / "filters" / f"{name}.toml").write_text(text)
+
+
+def test_a_jail_of_two_filters_that_forge_each_other_is_refused(tmp_path: Path) -> None:
+    two_filters(tmp_path)
     (tmp_path / "fw-guard.toml").write_text(
         "[jail.both]\nfilter = ['one', 'other']\nlogs = ['/var/log/auth.log']\n"
         "[jail.one]\nfilter = 'one'\nlogs = ['/var/log/auth.log']\n"
@@ -219,5 +264,29 @@ def test_a_jail_of_two_filters_that_forge_each_other_is_refused(tmp_path: Path) 
     assert [jail.name for jail in found.jails] == ["one"]
     assert len(found.faults) == 1
     assert found.faults[0].line == 2
-    assert "'one' and 'other' can be forged by each other's lines" in found.faults[0].message
+    said = "'one' and 'other' can be forged by each other's lines; expected no log for both"
+    assert found.faults[0].message == said
     assert "reads host" in found.faults[0].detail
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("/var/log/auth.log", "/var/log/auth.log", True),
+        ("/var/log/auth.log", "/var/log/*.log", True),
+        ("/var/log/a*", "/var/*/auth.log", True),
+        ("/var/log/auth.log", "/var/log/mail.log", False),
+        ("/var/log/auth.log", "/var/log/mail*", False),
+    ],
+)
+def test_two_jails_over_one_log_are_proved_together(
+    tmp_path: Path, one: str, other: str, together: bool
+) -> None:
+    two_filters(tmp_path)
+    (tmp_path / "fw-guard.toml").write_text(
+        f"[jail.one]\nfilter = 'one'\nlogs = ['{one}']\n"
+        f"[jail.other]\nfilter = 'other'\nlogs = ['{other}']\n"
+    )
+    found = config.load(str(tmp_path))
+    assert [jail.name for jail in found.jails] == (["one"] if together else ["one", "other"])
+    assert len(found.faults) == together

@@ -42,9 +42,20 @@ def test_a_directory_in_the_place_of_a_file_is_told(tmp_path: Path) -> None:
     assert refusal(str(tmp_path)) == f"{tmp_path}: cannot be read: Is a directory"
 
 
-def test_a_file_that_is_no_utf8_is_told_with_the_line(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.toml", b"a = 1\n\n# caf\xe9\n")
-    assert refusal(path) == f"{path}:3:1: is not UTF-8; expected UTF-8 text"
+def test_a_file_that_is_no_utf8_is_told_with_the_place_of_the_byte(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.toml", "a = 1\n\n# größe caf".encode() + b"\xe9\n")
+    assert refusal(path) == f"{path}:3:12: byte 0xe9 is not UTF-8; expected UTF-8 text"
+
+
+def test_a_byte_order_mark_is_told(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.toml", b"\xef\xbb\xbftitle = 'x'\n")
+    assert refusal(path) == f"{path}:1:1: begins with a byte order mark; expected none"
+
+
+def test_a_named_pipe_is_no_file_and_is_not_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.toml"
+    os.mkfifo(path)
+    assert refusal(str(path)) == f"{path}: is no regular file; expected one"
 
 
 def test_a_file_beyond_all_measure_is_not_read(tmp_path: Path) -> None:

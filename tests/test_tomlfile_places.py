@@ -149,6 +149,7 @@ VALUES = (
         "[\n  'a', # b = 1\n  [1],\n  ['a']\n]",
         "[\n[\n'''\nz = 1\n'''\n]\n]",
         "[{ a = 1 }, { b = 2 }]",
+        "{ '}' = ']', \"{\" = '{', a = [[], {}, '['] }",
     ),
 )
 
@@ -209,6 +210,26 @@ def documents(draw: st.DrawFn) -> tuple[str, list[tuple[Keys, Place]]]:
                 line("[", "]", (name, index, inner), [name, inner])
                 filling((name, index, inner))
     return draw(st.sampled_from(["\n", "\r\n"])).join(("\n".join(lines)).split("\n")), keys
+
+
+def test_keys_inside_inline_tables_and_lists_are_found() -> None:
+    text = "a = { b = [1, { c = 2 }], 'd.e'.f = { } }\n[[g]]\nh = [\n  [{ i = 3 }],\n]\nj = 4\n"
+    document = Document("guard.toml", text)
+    assert document.places == {
+        ("a",): (1, 1),
+        ("a", "b"): (1, 7),
+        ("a", "b", 1, "c"): (1, 17),
+        ("a", "d.e", "f"): (1, 27),
+        ("g", 0): (2, 3),
+        ("g", 0, "h"): (3, 1),
+        ("g", 0, "h", 0, 0, "i"): (4, 6),
+        ("g", 0, "j"): (6, 1),
+    }
+
+
+def test_a_text_in_an_inline_table_is_looked_for_between_its_key_and_the_next() -> None:
+    text = "match = [{ name = 'b!', pattern = ['b', 'b!'], weight = 1 }]\n"
+    assert said(text).splitlines()[0] == "guard.toml:1:43: no mark of exclamation"
 
 
 @given(documents())

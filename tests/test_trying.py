@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fw_guard import filterfiles, misses, nearest
+from fw_guard.logs.reader import LogError
 from fw_guard.misses import Miss, Misses
 from fw_guard.nearest import Reach
 from fw_guard.text import printable, width, window
@@ -166,7 +170,7 @@ def test_a_reader_hears_how_far_the_log_is_read(tmp_path: Path) -> None:
 # what it expected there; or no caret for a message that is not near.
 NEAR = [
     ("login of anna failed from 192.0.2.7 prot 4711",
-     "                                     ^", "failed#1", "'ort '"),
+     "                                     ^", "failed#1", "'port '"),
     ("login of anna failed from 192.0.2.7 port 4711 twice",
      "                                             ^", "failed#1", "the end of the line"),
     ("login of anna refused by some rule from 192.0.2.7",
@@ -309,14 +313,14 @@ def test_in_json_the_text_that_a_pattern_is_for_is_looked_at(tmp_path: Path) -> 
     assert trial.read_by == {"failed": [0], "field": [1]}
     (miss,) = trial.misses.found()
     assert (miss.number, miss.lines) == (2, 1)
-    assert miss.reaches == (Reach(32, "failed", "'ort '"),)
+    assert miss.reaches == (Reach(32, "failed", "'port '"),)
     assert trial.headless == 1
 
 
 def test_the_label_of_a_pattern_is_its_match_s_name_with_a_number_in_a_list() -> None:
     failed, limit, _ = filter_of(FILTER).matches
-    assert nearest.labels(failed) == ["failed#1", "failed#2"]
-    assert nearest.labels(limit) == ["limit"]
+    assert failed.labels == ("failed#1", "failed#2")
+    assert limit.labels == ("limit",)
 
 
 LOG = [
@@ -339,12 +343,13 @@ read no line: failed#2, limit
 
 1 line of other programs
 1 line not of the format syslog
+1 other line
 
 nearly read, nearest first
 
 log:4 and 1 line like it
     login of anna failed from 192.0.2.7 prot 4711
-                                         ^ failed#1 matched up to here; expected 'ort '
+                                         ^ failed#1 matched up to here; expected 'port '
 
 log:6, which a sample says must not match
     login of bert refused from 192.0.2.8
@@ -362,7 +367,103 @@ def test_a_summary_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_the_summary_of_a_log_without_any_such_line_says_so(tmp_path: Path) -> None:
     trial = trial_of(tmp_path / "log", [HEADER + "starting"])
     said = list(summary_view(trial, 80, color=False, whole=False))
-    assert said == ["", "no pattern read a line"]
+    assert said == ["", "no pattern read a line", "", "1 other line"]
+
+
+def test_a_summary_adds_up(tmp_path: Path) -> None:
+    lines = [
+        *(HEADER + "login of anna failed from 192.0.2.7 port 4711" for _ in range(2)),
+        *(HEADER + f"login of anna failed from 192.0.2.{n} prot 4711" for n in range(3)),
+        *(HEADER + "192.0.2.7 knocked 5 times" for _ in range(4)),  # left out by `where`
+        *(HEADER + "starting" for _ in range(5)),
+        *("Mar  4 03:12:55 gw yours[8]: hello" for _ in range(6)),
+        *("hello" for _ in range(7)),
+        *(HEADER + "x" * 9000 for _ in range(8)),
+    ]
+    said = list(summary_view(trial_of(tmp_path / "log", lines), 99, color=False, whole=False))
+    assert "failed  failure  2" in said
+    start = said.index("6 lines of other programs")
+    assert said[start : start + 4] == [
+        "6 lines of other programs",
+        "7 lines not of the format syslog",
+        "8 lines too long to be read",
+        "9 other lines",
+    ]
+    assert f"{tmp_path}/log:3 and 2 lines like it" in said
+    assert len(lines) == 2 + 3 + 6 + 7 + 8 + 9
+
+
+def test_a_json_line_with_two_texts_that_are_nearly_read_is_one_line(tmp_path: Path) -> None:
+    second = JSON.replace(
+        "\n[[sample]]",
+        "\n[[match]]\nname = 'twin'\nin = 'err'\npattern = 'password refused from {host} now'\n"
+        '[[sample]]\nline = \'{"ts": 1772625600, "err": "password refused from 192.0.2.7 now"}\'\n'
+        "host = '192.0.2.7'\n[[sample]]",
+        1,
+    )
+    near = (
+        '{"ts": 1772625600, "event": "login", "msg": "password failed from 192.0.2.7 prot 9",'
+        ' "err": "password refused from 192.0.2.7 then"}'
+    )
+    trial = trial_of(tmp_path / "log", [near, '{"ts": 1772625600}'], second)
+    said = list(summary_view(trial, 99, color=False, whole=False))
+    assert "1 other line" in said
+    assert [line for line in said if line.startswith(str(tmp_path))] == [f"{tmp_path}/log:1"]
+
+
+DOUBTS = FILTER.replace(
+    "name = 'good'", "name = 'good'\ndoubtful = 'anybody may write it'"
+).replace("name = 'failed'", "name = 'failed'\ndoubtful = 'names may hold line breaks'")
+
+
+def test_the_filter_s_own_reason_for_doubt_is_told_once_where_lines_were_read(
+    tmp_path: Path,
+) -> None:
+    lines = [HEADER + f"login of anna failed from 192.0.2.7 port {port}" for port in (1, 2, 3)]
+    trial = trial_of(tmp_path / "log", lines, DOUBTS)
+    said = list(summary_view(trial, 99, color=False, whole=False))
+    assert [line for line in said if "doubtful" in line] == [
+        "doubtful: failed: names may hold line breaks"
+    ]
+
+
+def test_matches_that_are_doubtful_for_one_reason_are_told_together(tmp_path: Path) -> None:
+    lines = [LOG[0], LOG[2]]
+    text = DOUBTS.replace("anybody may write it", "names may hold line breaks")
+    said = list(summary_view(trial_of(tmp_path / "log", lines, text), 99, color=False, whole=False))
+    assert "doubtful: failed, good: names may hold line breaks" in said
+
+
+COMPRESSED = [
+    (gzip.compress(b"x\n"), "gzip", "zcat"),
+    (bz2.compress(b"x\n"), "bzip2", "bzcat"),
+    (bz2.compress(b"x\n", 1), "bzip2", "bzcat"),
+    (bz2.compress(b""), "bzip2", "bzcat"),
+    (lzma.compress(b"x\n"), "xz", "xzcat"),
+    # A frame of zstd's: its magic number, then the header of one raw block of two bytes.
+    (bytes.fromhex("28b52ffd 20 02 110000") + b"x\n", "zstd", "zstdcat"),
+]
+
+
+@pytest.mark.parametrize(("content", "by", "tool"), COMPRESSED)
+def test_a_compressed_log_is_refused_with_what_reads_it(
+    tmp_path: Path, content: bytes, by: str, tool: str
+) -> None:
+    path = tmp_path / "log.1"
+    path.write_bytes(content)
+    trial = Trial(filter_of(FILTER), NOON, explain=True)
+    with pytest.raises(LogError) as refused:
+        list(trial.read(str(path), lambda *_: None))
+    assert str(refused.value) == (
+        f"{path}: is compressed by {by}; expected text,"
+        f" as `{tool} FILE | fw-guard try FILTER -` gives"
+    )
+    assert refused.value.status == 66
+
+
+@pytest.mark.parametrize("text", ["BZh9 is a word", "BZhello", "(\u00b5/ is a word"])
+def test_a_text_that_begins_nearly_as_a_compressed_file_is_read(tmp_path: Path, text: str) -> None:
+    assert trial_of(tmp_path / "log", [text]).lines == 1
 
 
 def test_five_shapes_are_shown_and_more_on_demand() -> None:

@@ -92,6 +92,7 @@ def why(**more: object) -> Answer:
         "held": [],
         "sums": [],
         "hits": [],
+        "doubts": [],
         **more,
     }
 
@@ -255,20 +256,47 @@ def test_why_marks_doubtful_lines_and_says_what_that_is() -> None:
         sums=[{"jail": "sshd", "limits": [limit]}],
         hits=[sure, sure | {"line": "c", "doubtful": True}],
     )
-    explained = (
-        "  doubtful: another address stands before the host, or the filter's owner says that such"
-        " lines can be forged; at most half of a limit may be doubtful hits"
-    )
+    explained = [
+        "  doubtful (at most half of a limit may be such hits):",
+        "    another address, or a very long text, stands before the host",
+    ]
     assert list(views.why_view(answer, NOON, color=False, whole=False))[3:] == [
         "    sshd/password, doubtful: a",
         "  sshd: 3 hits counting now, limit 5 in 10m; of 7 doubtful at most 2 count",
         "  2 more lines kept:",
         "    sshd sshd/password: b",
         "    sshd sshd/password, doubtful: c",
-        explained,
+        *explained,
     ]
     for alone in (why(bans=answer["bans"]), why(hits=answer["hits"])):
-        assert list(views.why_view(alone, NOON, color=False, whole=False))[-1] == explained
+        assert list(views.why_view(alone, NOON, color=False, whole=False))[-2:] == explained
+
+
+def test_why_quotes_a_filter_s_own_doubt_and_names_the_setting_that_overrules_it() -> None:
+    line = {"time": NOON, "filter": "mine", "match": "failed", "line": "a", "doubtful": True}
+    hit = {"jail": "mine", "address": "2001:db8:1:2::7", **line}
+    doubt: Answer = {"jail": "mine", "filter": "mine", "match": "failed", "kind": "failure"}
+    doubt |= {"reason": "names may hold line breaks", "table": "[jail.mine]", "counted": False}
+    would = (
+        "    `count_doubtful = true` in [jail.mine] would count what the filter doubts, in lines"
+        " read from then on; kept hits stay as they were judged"
+    )
+    head = "  doubtful (at most half of a limit may be such hits):"
+    own = "    mine/failed: names may hold line breaks"
+    cast = "    another address, or a very long text, stands before the host"
+
+    def told(*doubts: Answer, hits: tuple[Answer, ...] = (hit,)) -> list[str]:
+        answer = why(hits=list(hits), doubts=list(doubts))
+        return list(views.why_view(answer, NOON, color=False, whole=True))[2 + len(hits) :]
+
+    assert told(doubt) == [head, own, would]
+    # Another hit is doubtful for what stands in it: the setting is no help there.
+    assert told(doubt, hits=(hit, hit | {"match": "other"})) == [head, own, cast, would]
+    # It is set: either the hit was judged before, or it is doubtful for what stands in it.
+    is_set = would.replace("would count", "is set, and counts")
+    assert told(doubt | {"counted": True}) == [head, own, cast, is_set]
+    # No setting makes a doubtful login free anybody.
+    assert told(doubt | {"kind": "success"}) == [head, own]
 
 
 def test_status_and_a_pass_say_how_many_hits_are_doubtful() -> None:
@@ -327,6 +355,8 @@ def test_an_event_and_a_matched_line_are_one_line_each() -> None:
     }
     shown = "12: refused (failure) host 192.0.2.7 user root at -: the line"
     assert views.try_view(found) == shown
+    assert views.try_view(found | {"log": "/a/b"}, named=True) == f"/a/b:{shown}"
+    assert views.try_view(found | {"log": "-"}, named=True) == f"standard input:{shown}"
     assert views.try_view(found | {"user": None}) == shown.replace(" user root", "")
     doubtful = shown.replace("(failure)", "(failure, doubtful)")
     assert views.try_view(found | {"doubtful": True}) == doubtful

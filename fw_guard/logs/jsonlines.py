@@ -14,7 +14,10 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DEEPEST = 32
 LONGEST_NUMBER = 40
@@ -41,6 +44,10 @@ class Record:
         if path not in self._found:
             self._found[path] = value_at(self._object, path)
         return self._found[path]
+
+    def paths(self) -> list[str]:
+        """Give the paths of all values."""
+        return list(paths_in(self._object))
 
 
 def record(line: bytes) -> Record | None:
@@ -69,6 +76,15 @@ def value_at(value: dict[str, Any], path: str) -> bytes | None:
             return text
         end = path.rfind(".", 0, end)
     return None
+
+
+def paths_in(value: dict[str, Any], before: str = "") -> Iterator[str]:
+    """Give the paths of the values in an object, each begun with ``before``."""
+    for key, inner in value.items():
+        if isinstance(inner, dict):
+            yield from paths_in(inner, f"{before}{key}.")
+        elif as_bytes(inner) is not None:
+            yield before + key
 
 
 def as_bytes(value: object) -> bytes | None:

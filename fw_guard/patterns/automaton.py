@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 from fw_guard.patterns.shapes import Captured, Either, Literal, OneOf, Repeat, Sequence, Shape
 
@@ -116,12 +117,16 @@ class _Building:
         return len(self.after) - 1
 
     def _row(self, positions: list[int]) -> _Part:
-        whole = NOTHING
-        for position in positions:
-            whole = self._join(whole, _Part({position: 1}, {position: 1}, 0))
-        return whole
+        """Give positions that come one after the other."""
+        if not positions:
+            return NOTHING
+        for one, other in pairwise(positions):
+            self.after[one] = {other: 1}
+        return _Part({positions[0]: 1}, {positions[-1]: 1}, 0)
 
     def _join(self, one: _Part, other: _Part) -> _Part:
+        if one is NOTHING:
+            return other
         self._link(one.last, other.first)
         return _Part(
             _added(one.first, _times(other.first, one.empty)),

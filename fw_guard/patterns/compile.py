@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from fw_guard.patterns.fields import ANY_TEXT, BLANK, BLANKS, NO_BLANK, TYPES
+from fw_guard.patterns.fields import ANY_TEXT, BLANK, BLANKS, NO_BLANK, THE_HOST, TYPES
 from fw_guard.patterns.shapes import (
     Captured,
     Either,
@@ -63,6 +63,8 @@ class Compiled:
         Blanks, tabs and carriage returns at the message's end do not count. A message that holds
         a newline never fits.
         """
+        if b"\n" in message:
+            return None
         return _machine(self.regex).fullmatch(canonical(message))
 
     def match(self, message: bytes) -> dict[str, bytes] | None:
@@ -163,6 +165,8 @@ def _sequence(nodes: tuple[Node, ...], *, after: bool, before: bool) -> Shape:
             case Field(name, "text"):
                 blank_taken = after and bool(rest) and _is_blank(rest[0])
                 parts.append(_text(name, after=after, followed=followed, blank=blank_taken))
+            case Field("host", "host"):
+                parts.append(Captured(HOST, THE_HOST))
             case Field(name, kind):
                 parts.append(_captured(name, TYPES[kind].shape))
             case Optional(branches):

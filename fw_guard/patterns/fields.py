@@ -71,6 +71,13 @@ _BRACKETED = sequence(b"[", _ZONED, b"]")
 # The dot at the end of a full name is one of these, and so is every IPv4 address.
 _NAME = sequence(one_of(NAME_START), Repeat(one_of(NAME_START + b".-")))
 _HOST = Either((_BRACKETED, _ZONED, _NAME))
+_LABEL = one_of(NAME_START + b"-")
+_DOTTED = sequence(
+    *(one_of(NAME_START), Repeat(_LABEL), Repeat(sequence(b".", Repeat(_LABEL, 1)), 1)),
+    optional(sequence(b".")),
+)
+# ``{host}`` itself: a name without a dot is nobody's outside of his own network.
+THE_HOST = Either((_BRACKETED, _ZONED, _DOTTED))
 _CLOCK = sequence(digits(2, 2), Repeat(sequence(b":", digits(2, 2)), 2, 2))
 _ISO_DATE = sequence(digits(4, 4), Repeat(sequence(b"-", digits(2, 2)), 2, 2))
 _FRACTION = sequence(one_of(b".,"), digits(1, 9))

@@ -4,7 +4,8 @@
                                          ^ matched up to here; expected ', service '
 
 A pattern can be cut off at every place where it may fail. The longest beginning that the message
-starts with tells the place, and what comes next tells what was expected. A choice that fails is
+starts with tells the place, and what comes next tells what was expected; of a text that stops
+within a word, the whole word. A choice that fails is
 looked into, and so is an optional right before the place. This is for showing, not for a pass:
 every beginning that is tried is compiled.
 """
@@ -102,8 +103,10 @@ def _cuts(nodes: tuple[Node, ...], after: tuple[str, ...]) -> Iterator[_Cut]:
         before = nodes[:index]
         if isinstance(node, Text):
             for atom in ATOM.finditer(node.text):
-                done, left = node.text[: atom.start()], node.text[atom.start() :]
-                yield _Cut((*before, Text(done)) if done else before, index, (_quoted(left),))
+                done = node.text[: atom.start()]
+                word = atom.start() if atom[0].startswith(" ") else done.rfind(" ") + 1
+                left = (_quoted(node.text[word:]),)
+                yield _Cut((*before, Text(done)) if done else before, index, left)
         elif not isinstance(node, Optional):
             yield _Cut(before, index, _first((node,), ()))
     yield _Cut(nodes, len(nodes), after)

@@ -24,15 +24,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fw_guard.patterns.automaton import Automaton, automaton, liked
-from fw_guard.patterns.fields import BLANK, DIGITS
-from fw_guard.patterns.shapes import Repeat, Shape, one_of, sequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-START = -1
-# What a syslogd puts around a message that came several times; headers.repeated takes it away.
-REPEATED = b"message repeated "
+    from fw_guard.patterns.shapes import Shape
+
 EXAMPLES = (b"192.0.2.7", b"198.51.100.9", b"x", b"host.example.net")
 
 Pair = tuple[int, int, bool]
@@ -42,12 +39,14 @@ Pair = tuple[int, int, bool]
 class Proposal:
     """A pattern that is to be proved: its shape, and ``kind``, which two readings must share.
 
-    Two patterns that are both ``excused`` may forge each other.
+    ``others`` are further shapes in which it reads a line, its own within what a logger puts around
+    it. Two patterns that are both ``excused`` may forge each other.
     """
 
     shape: Shape
     kind: str = ""
     excused: bool = False
+    others: tuple[Shape, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,72 +72,64 @@ class Forgery:
         return one, other
 
 
-def forgery(proposals: tuple[Proposal, ...], *, repeated: bool = False) -> Forgery | None:
+def forgery(proposals: tuple[Proposal, ...]) -> Forgery | None:
     """Give a line that ``proposals`` read in two ways, or None, which proves that there is none.
 
-    The shapes are those of whole messages in the form that ``compile.canonical`` gives them. With
-    ``repeated``, a message may also stand in ``message repeated 3 times: [ ... ]``.
+    The shapes are those of whole messages in the form that ``compile.canonical`` gives them.
     """
-    number = len(proposals)
-    shapes = tuple(each.shape for each in proposals)
-    graph = automaton(shapes)
-    if repeated and may_begin_with(graph, REPEATED):
-        graph = automaton(shapes + tuple(map(wrapped, shapes)))
-    owner = tuple(each % number for each in graph.owner)
+    shapes = [
+        (number, shape)
+        for number, each in enumerate(proposals)
+        for shape in (each.shape, *each.others)
+    ]
+    graph = automaton(tuple(shape for _, shape in shapes))
+    owner = tuple(shapes[each][0] for each in graph.owner)
     way = _walk(graph, owner, proposals)
     return None if way is None else _told(graph, owner, way)
-
-
-def wrapped(shape: Shape) -> Shape:
-    """Give the shape of a message of ``shape`` that syslogd says came several times."""
-    blanks = Repeat(BLANK)
-    times = Repeat(one_of(DIGITS), 1, 6)
-    return sequence(REPEATED, times, b" times: [", blanks, shape, blanks, b"]", blanks)
-
-
-def may_begin_with(graph: Automaton, text: bytes) -> bool:
-    """Say whether a line that fits may begin with ``text``."""
-    reached = set(graph.first)
-    for byte in text:
-        taken = [position for position in reached if graph.bytes_at[position] >> byte & 1]
-        reached = {after for position in taken for after in graph.after[position]}
-    return bool(reached)
 
 
 def _walk(
     graph: Automaton, owner: tuple[int, ...], proposals: tuple[Proposal, ...]
 ) -> list[Pair] | None:
-    """Give the shortest way that two runs go together and come to different ends, or None."""
-    taken, in_host = graph.bytes_at, graph.in_host
-    excused = [each.excused for each in proposals]
+    """Give the shortest way that two runs go together and come to different ends, or None.
+
+    A pair of positions and the bit are kept as one whole number: there may be a million of them.
+    """
+    taken, in_host, last = graph.bytes_at, graph.in_host, graph.last
+    start = len(taken)
+    base = start + 1
+    excused = [proposals[each].excused for each in owner]
+    kinds = [proposals[each].kind for each in owner]
     after = [*map(tuple, graph.after), tuple(graph.first)]
-    begin: Pair = (START, START, False)
-    came_from: dict[Pair, Pair] = {begin: begin}
+    begin = (start * base + start) * 2
+    came_from = {begin: begin}
     waiting = deque([begin])
     while waiting:
         pair = waiting.popleft()
-        one, other, differ = pair
+        differ = pair & 1
+        one, other = divmod(pair >> 1, base)
+        ahead = after[other]
         for left in after[one]:
             bytes_left, host_left = taken[left], in_host[left]
-            for right in after[other]:
+            for right in ahead:
                 if not bytes_left & taken[right]:
                     continue
                 differs = differ or host_left != in_host[right]
-                step = (left, right, differs) if left <= right else (right, left, differs)
-                if step in came_from:
-                    continue
-                if excused[owner[left]] and excused[owner[right]]:
+                both = left * base + right if left <= right else right * base + left
+                step = both * 2 + differs
+                if step in came_from or (excused[left] and excused[right]):
                     continue
                 came_from[step] = pair
-                if left in graph.last and right in graph.last:
-                    kinds = proposals[owner[left]].kind, proposals[owner[right]].kind
-                    if differs or kinds[0] != kinds[1]:
-                        return list(_steps(came_from, step))
+                if left in last and right in last and (differs or kinds[left] != kinds[right]):
+                    return [
+                        (*divmod(each >> 1, base), bool(each & 1))
+                        for each in _steps(came_from, step)
+                    ]
                 waiting.append(step)
     return None
 
 
-def _steps(came_from: dict[Pair, Pair], last: Pair) -> Iterator[Pair]:
+def _steps(came_from: dict[int, int], last: int) -> Iterator[int]:
     way = [last]
     while came_from[way[-1]] != way[-1]:
         way.append(came_from[way[-1]])

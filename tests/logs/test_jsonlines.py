@@ -204,3 +204,10 @@ def test_every_text_and_number_of_an_object_is_found_at_its_key(
 def test_no_line_breaks_the_reader(pieces: list[bytes], path: str) -> None:
     found = record(b"{" + b"".join(pieces))
     assert found is None or isinstance(found.text(path), bytes | None)
+
+
+def test_the_paths_of_all_values_are_given() -> None:
+    found = record(b'{"a": 1, "b": {"c": {"d": "x"}, "e.f": true, "g": null}, "h": ["i"], "j": {}}')
+    assert found is not None
+    assert found.paths() == ["a", "b.c.d", "b.e.f"]
+    assert all(found.text(path) is not None for path in found.paths())

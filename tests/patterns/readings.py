@@ -45,13 +45,21 @@ def _node(
                 yield end, host
         case Field(name, kind):
             for end in range(start, len(line) + 1):
-                if TAKES[kind](line, start, end):
+                if TAKES[kind](line, start, end) and (
+                    (name, kind) != ("host", "host") or is_host(line[start:end])
+                ):
                     yield end, (start, end) if name == "host" else host
         case Optional(branches) | Choice(branches):
             if isinstance(node, Optional):
                 yield start, host
             for branch in branches:
                 yield from _row(branch, line, start, host)
+
+
+def is_host(value: bytes) -> bool:
+    """Say whether a value of the type can be the peer: an address, or a name of several labels."""
+    labels = value.removesuffix(b".").split(b".")
+    return b":" in value or (len(labels) > 1 and all(labels))
 
 
 def _text(text: str, line: bytes, start: int) -> Iterator[int]:

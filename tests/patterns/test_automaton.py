@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fw_guard.patterns.automaton import Automaton, automaton, byte_set, liked
 from fw_guard.patterns.compile import compile_pattern
 from fw_guard.patterns.fields import TYPES
-from fw_guard.patterns.shapes import Repeat, Shape, one_of, optional, regex
+from fw_guard.patterns.shapes import Repeat, Shape, one_of, optional, regex, sequence
 from fw_guard.patterns.tree import Pattern
 from tests.patterns.trees import UNTIMED, Nodes, compiled, fields, texts, trees
 
@@ -116,6 +116,11 @@ def test_ways_that_take_no_byte_are_counted() -> None:
     graph = automaton((shape,))
     # Nothing: the outer is absent, or it is there and the inner is absent.
     assert graph.empty == {0}
+    # Between the two letters nothing may stand in two ways, and so may it at the end.
+    between = automaton((sequence(b"x", shape, b"y", shape),))
+    letter = {chr(liked(taken)): each for each, taken in enumerate(between.bytes_at)}
+    assert between.after[letter["x"]][letter["y"]] == 2
+    assert between.last[letter["y"]] == 2
     doubled = automaton((optional(Repeat(one_of(b"a"), 0, 2)), one_of(b"b")))
     assert [doubled.owner[each] for each in sorted(doubled.first)] == [0, 1]
 

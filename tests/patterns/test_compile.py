@@ -76,6 +76,11 @@ def test_a_blank_stands_for_a_run_of_them(source: str, message: str, fits: bool)
     assert (matched(source, message) is not None) is fits
 
 
+def test_a_newline_makes_no_pattern_go_back_and_forth() -> None:
+    # With the end of the line in sight nothing has to be tried again; with a newline before it all.
+    assert compiled("{*}x{*}").match(b"x" * 100_000 + b"\n.") is None
+
+
 def test_text_takes_no_blanks_from_the_ends_of_a_line() -> None:
     assert matched("by {user}", "by  a b \t\r") == {"user": "a b"}
 

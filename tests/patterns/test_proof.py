@@ -11,6 +11,7 @@ import pytest
 from fw_guard.patterns.compile import canonical, compile_pattern
 from fw_guard.patterns.grammar import parse
 from fw_guard.patterns.proof import Proposal, forgery
+from fw_guard.patterns.shapes import sequence
 from fw_guard.patterns.tree import Choice, Field, Node, Optional, Pattern, Text
 from tests.patterns.readings import hosts
 from tests.patterns.trees import Nodes, merged, source_of
@@ -106,15 +107,13 @@ def test_patterns_that_are_both_excused_may_forge_each_other() -> None:
     assert forgery((excused[0], other)) is not None
 
 
-def test_a_message_that_syslogd_repeats_is_a_second_way_to_read_it() -> None:
-    # As it stands the line ends with the host; taken out of its bracket it begins with another.
-    forged = proposals("{user} by {host}]", "from {host} by {*:int}")
-    assert forgery(forged) is None
-    found = forgery(forged, repeated=True)
+def test_other_shapes_of_a_proposal_are_readings_of_it() -> None:
+    one, other = proposals("{user} by {host}]", "from {host} by {*:addr}")
+    assert forgery((one, other)) is None
+    wrapped = sequence(b"+ ", other.shape, b"]")
+    found = forgery((one, Proposal(other.shape, others=(wrapped,))))
     assert found is not None
-    assert found.line.startswith(b"message repeated ")
-    sound = proposals("no {user} by {host}]", "from {host} by {*:int}")
-    assert forgery(sound, repeated=True) is None
+    assert found.line.startswith(b"+ from ")
 
 
 def test_the_forged_line_holds_addresses_where_it_can() -> None:
@@ -132,7 +131,7 @@ def random_nodes(source: random.Random, depth: int = 0) -> Nodes:
 def random_node(source: random.Random, depth: int) -> Node:
     kind = source.random()
     if kind < 0.35:
-        return Text("".join(source.choices("a- ", k=source.randint(1, 2))))
+        return Text("".join(source.choices("a. ", k=source.randint(1, 2))))
     if kind < 0.6:
         return Field("host", "host", 0)
     if kind < 0.8 or depth > 1:
@@ -167,8 +166,8 @@ def ways(nodes: Nodes) -> set[int]:
 
 SHORT_LINES = [
     canonical(line.encode())
-    for length in range(7)
-    for line in map("".join, itertools.product("a- ", repeat=length))
+    for length in range(8)
+    for line in map("".join, itertools.product("a. ", repeat=length))
     if not line.endswith(" ")
 ]
 
