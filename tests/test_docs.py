@@ -12,7 +12,7 @@ from fw_guard import config, filterfiles, options
 from fw_guard.filters import FORMATS
 from fw_guard.patterns.fields import TYPES
 from fw_guard.places import files as file_names
-from fw_guard.places import shipped
+from fw_guard.places import names, shipped
 from fw_guard.tomlfile import Document
 from tests.conftest import ROOT
 
@@ -120,3 +120,21 @@ def test_every_shipped_sample_uses_documentation_addresses_or_the_founding_lines
         for sample in found.samples:
             for text in address.findall(sample.line):
                 assert documented.match(text) or text == "121.101.74.175", (path, text)
+
+
+def test_the_forgery_of_the_readme_is_the_one_that_is_shown() -> None:
+    text = (
+        'title = "mydaemon"\nservice = "mydaemon"\nlog = { format = "syslog" }\n\n'
+        "[[match]]\nname = \"login\"\npattern = 'login of {user} from {host}: {*}'\n"
+    )
+    document = Document("filters/mydaemon.toml", text)
+    filterfiles.read(document)
+    shown = next(str(fault) for fault in document.faults if "forgeable" in fault.message)
+    readme = (ROOT / "README.md").read_text()
+    assert "\n".join(f"      {line}" for line in shown.splitlines()) in readme
+
+
+def test_the_readme_names_every_filter_that_ships() -> None:
+    ships = (ROOT / "README.md").read_text().partition("## What ships")[2].partition("\n## ")[0]
+    named = re.findall(r"`([a-z0-9-]+)`", ships.partition("* logins")[2])
+    assert sorted(named) == sorted(names("filters", ""))
