@@ -291,7 +291,7 @@ def try_filter(chosen: argparse.Namespace) -> int:
         for log in chosen.logs or ["-"]:
             for answer in trial.read(log, progress.tell):
                 if chosen.json:
-                    say_json(answer)
+                    say_json(trying.for_programs(answer, named=len(chosen.logs) > 1))
                 elif text:
                     say([views.try_view(answer, named=len(chosen.logs) > 1)])
     if text:

@@ -266,7 +266,11 @@ class Loader:
 
 def share_logs(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
     """Say whether a file may fit a glob of both; that none does is said only when it is sure."""
-    return any(may_meet(mine, its) for mine in one for its in other)
+    return any(
+        may_meet(mine, its) or may_meet(os.path.realpath(mine), os.path.realpath(its))
+        for mine in map(os.path.normpath, one)
+        for its in map(os.path.normpath, other)
+    )
 
 
 def may_meet(one: str, other: str) -> bool:
@@ -274,7 +278,7 @@ def may_meet(one: str, other: str) -> bool:
     mine, its = (re.split(r"[*?[]", glob)[0] for glob in (one, other))
     if mine == one and its == other:
         return one == other
-    if mine == one or its == other:
+    if (mine == one or its == other) and "**" not in one + other:
         return fnmatch(one, other) or fnmatch(other, one)
     return mine.startswith(its) or its.startswith(mine)
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from fw_guard.tomlfile import Table
 
 # Rises with every change of what a proof says of the same patterns.
-VERSION = 2
+VERSION = 3
 WILD = re.compile(r"[*?]")
 KEPT = (
     '\n      (forgeable = "why" keeps such a [[match]]; its hits are told of, and never ban alone)'
@@ -117,11 +117,8 @@ def clash(filters: tuple[Filter, ...], proved: set[str]) -> tuple[str, str] | No
 def share_lines(one: Filter, other: Filter) -> bool:
     """Say whether one line of text may be both filters' business."""
     mine, its = set(one.formats) - {"json"}, set(other.formats) - {"json"}
-    if mine and its and "plain" in mine | its:
-        return True
-    formats = mine & its
-    if formats - {"syslog"} or not formats or not one.program or not other.program:
-        return bool(formats)
+    if mine != {"syslog"} or its != {"syslog"} or not one.program or not other.program:
+        return bool(mine and its)
     return wants_any(one, other.program) or wants_any(other, one.program) or both_begin(one, other)
 
 

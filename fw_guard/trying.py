@@ -127,3 +127,15 @@ def try_answer(log: str, number: int, hit: Hit) -> Answer:
         "doubtful": hit.doubtful,
         "text": hit.line,
     }
+
+
+def for_programs(answer: Answer, *, named: bool) -> Answer:
+    """Give a matched line as ``try --json`` says it.
+
+    The log is there when it is to be ``named``, and ``doubtful`` when that is true: for all other
+    lines the keys stay what they have always been.
+    """
+    left_out = {
+        key for key, there in (("log", named), ("doubtful", answer["doubtful"])) if not there
+    }
+    return {key: value for key, value in answer.items() if key not in left_out}

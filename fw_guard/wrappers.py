@@ -62,23 +62,23 @@ def tasks(claims: list[Claim]) -> Iterator[tuple[list[int], tuple[Proposal, ...]
     """Give what is to be proved of patterns that read the same logs, each set by itself.
 
     A set comes with the numbers of its ``claims``. Of JSON those patterns make a set that read the
-    same text; else those of one format. Where a line may be read with no more than its stamp taken
-    off, ``plain``, all are one set, each within what its own format has around the message.
+    same text. All others are one set, over messages where they have one format, and over lines
+    where they have several or ``plain``, each within what its own format has around the message.
     """
     formats = {name for each in claims for name in each.filter.formats}
     texts = [each.match.paths.inside if each.match.paths else None for each in claims]
     for path in dict.fromkeys(text for text in texts if text is not None):
         same = [number for number, text in enumerate(texts) if text == path]
         yield same, tuple(_in_messages(claims[number], ()) for number in same)
-    if "plain" in formats:
-        lines = [number for number, text in enumerate(texts) if text is None]
-        around = _around([claims[each].pattern for each in lines])
-        yield lines, tuple(_in_lines(claims[number], around) for number in lines)
-        return
-    for name in sorted(formats - {"json"}):
-        own = [number for number, each in enumerate(claims) if name in each.filter.formats]
-        around = _around([claims[each].pattern for each in own]) if name == "syslog" else ()
-        yield own, tuple(_in_messages(claims[number], around) for number in own)
+    lines = [number for number, text in enumerate(texts) if text is None]
+    around = _around([claims[each].pattern for each in lines])
+    if formats == {"syslog"}:
+        tagless = any(claims[each].filter.wants("syslog", b"") for each in lines)
+        yield lines, tuple(_in_messages(claims[each], around, tagless=tagless) for each in lines)
+    elif len(formats - {"json", "plain"}) == 1 and "plain" not in formats:
+        yield lines, tuple(_in_messages(claims[each], ()) for each in lines)
+    elif lines:
+        yield lines, tuple(_in_lines(claims[each], around) for each in lines)
 
 
 Around = tuple["Callable[[Shape], Shape]", ...]
@@ -101,10 +101,16 @@ def may_begin_with(graph: Automaton, text: bytes) -> bool:
     return bool(reached)
 
 
-def _in_messages(claim: Claim, around: Around) -> Proposal:
-    """Give a pattern as it stands in messages of one format."""
+def _in_messages(claim: Claim, around: Around, *, tagless: bool = False) -> Proposal:
+    """Give a pattern as it stands in messages of one format.
+
+    Where lines of syslog without a tag are read, ``tagless``, a stranger's first word may be one.
+    """
     shape = claim.pattern.shape
     others = tuple(wrap(shape) for wrap in around)
+    if tagless:
+        inner = (shape, *others)
+        others += tuple(tagged(each, claim.filter.program) for each in inner)
     return Proposal(shape, claim.match.kind, bool(claim.match.forgeable), others)
 
 
@@ -159,7 +165,7 @@ def tagged(shape: Shape, program: tuple[str, ...]) -> Shape:
     blanks = Repeat(one_of(b" "))
     tag = Either(
         (
-            sequence(optional(host), name, process, b": ", blanks),
+            sequence(optional(host), name, process, b":", one_of(b" \r"), blanks),
             sequence(b"[", name, b"]", optional(sequence(b":")), b" ", blanks),
             *([sequence(host, blanks)] if not program or "" in program else []),
         )

@@ -188,7 +188,7 @@ def test_replay_marks_doubtful_hits_and_says_what_they_held_back(sshd: Guard) ->
 
 def test_try_marks_doubtful_lines(sshd: Guard) -> None:
     log = str(sshd.log("auth", sure(1) + doubtful(2)))
-    assert [found["doubtful"] for found in sshd.json("try", "sshd", log)] == [False, True]
+    assert ["doubtful" in found for found in sshd.json("try", "sshd", log)] == [False, True]
     said = sshd.run("try", "sshd", log).stdout.splitlines()
     assert said[0].startswith("1: password (failure) host 192.0.2.7")
     assert said[1].startswith("2: password (failure, doubtful) host 192.0.2.7")

@@ -128,7 +128,6 @@ def test_try_gives_each_matched_line_as_json(guard: Guard) -> None:
         "port": None,
         "time": tokyo("2017-02-07 02:28:11"),
         "weight": 1,
-        "doubtful": False,
         "text": "Feb  7 02:28:11 server sshd[27766]: error: PAM: authentication error for illegal"
         " user cisco from p654aaf.okymff01.ap.so-net.ne.jp",
     }

@@ -38,6 +38,7 @@ AROUND = [
     (SYSLOG, "{user} by {host}]", "from {host} by {*:addr}", "message repeated "),
     (SYSLOG, "{user} by {host}]", "from {host} by {*:ipv4} ", "message repeated "),
     (SYSLOG, "[{user}] failed from {host}", "from {host} for {user}", "[ID "),
+    ("format = 'syslog'", "({user}) failed from {host}", "from {host} for {user}", "("),
     (BOTH, "no {user} from {host}", "from {host} for {user}", "TIME "),
 ]
 
@@ -65,7 +66,7 @@ def test_patterns_that_begin_with_words_of_their_own_are_sound_in_syslog() -> No
 
 def test_a_line_of_the_access_log_begins_with_no_stamp() -> None:
     both = "format = ['syslog', 'clf'], program = ['mine']"
-    assert forged(both, "{host} {user} [{time}] x", "mine from {host} for {user}") == []
+    assert forged(both, "{host:addr} {user} [{time}] x", "mine from {host} for {user}") == []
 
 
 MESSAGES = ["by 192.0.2.7", "by 192.0.2.7  ", "by 192.0.2.7 \t"]
