@@ -215,4 +215,6 @@ def _shown(names: list[str], kinds: list[str], found: Forgery) -> str:
 
 def _readable(text: bytes) -> str:
     """Give a part of a forged line for people; whatever stamp it has is called TIME."""
-    return printable(decoded(text.replace(STAMP.text, b"TIME ")))
+    return printable(
+        decoded(text.replace(STAMP.text * 2, STAMP.text).replace(STAMP.text, b"TIME "))
+    )

@@ -242,6 +242,24 @@ def test_filters_that_read_the_same_program_cannot_forge_each_other() -> None:
     assert proving.clash(tuple(by_program), set()) is None
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("sshd", "sshd-scans", "pam", "inetd", "klogind", "tcpd", "dropbear"),
+        ("dovecot", "dovecot-scans", "pam", "postfix", "postfix-scans", "sendmail"),
+        ("apache-access", "httpd-probes", "wordpress", "phpmyadmin"),
+        ("nginx-access", "nginx-scans", "nginx-error"),
+        ("lighttpd", "lighttpd-access"),
+        ("sshd", "vsftpd", "ftpd", "pure-ftpd"),
+        ("sshd", "proftpd", "pam"),
+        ("sshd", "mysqld", "vaultwarden", "gitea", "named"),
+        ("proxmox", "webmin", "cockpit", "pam", "sshd"),
+    ],
+)
+def test_filters_that_go_together_may_share_a_jail(names: tuple[str, ...]) -> None:
+    assert proving.clash(tuple(map(shipped, names)), set()) is None
+
+
 def two_filters(tmp_path: Path) -> None:
     """Drop two filters that forge each other."""
     (tmp_path / "filters").mkdir(mode=0o755)

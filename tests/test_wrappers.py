@@ -86,8 +86,6 @@ LINES = [
     b"Mar  4 03:12:55 gw mine[87]: by 192.0.2.7",
     b"Mar  4 03:12:55 gw mine: by 192.0.2.7",
     b"Mar  4 03:12:55 mine: by 192.0.2.7",
-    b"Mar  4 03:12:55 [mine] by 192.0.2.7",
-    b"Mar  4 03:12:55 [mine]: by 192.0.2.7",
     b"Mar  4 03:12:55 gw mine[87]: [ID 800047 auth.info] by 192.0.2.7",
     b"Mar  4 03:12:55 gw by 192.0.2.7",
     b"Mar  4 03:12:55 <auth.info> gw mine: by 192.0.2.7",
