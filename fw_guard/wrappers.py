@@ -69,7 +69,7 @@ def tasks(claims: list[Claim]) -> Iterator[tuple[list[int], tuple[Proposal, ...]
     same text. All others are one set, over messages where they have one format, and over lines
     where they have several or ``plain``, each within what its own format has around the message.
     """
-    formats = {name for each in claims for name in each.filter.formats}
+    formats = {name for each in claims for name in each.filter.formats} - {"json"}
     texts = [each.match.paths.inside if each.match.paths else None for each in claims]
     for path in dict.fromkeys(text for text in texts if text is not None):
         same = [number for number, text in enumerate(texts) if text == path]
@@ -79,7 +79,7 @@ def tasks(claims: list[Claim]) -> Iterator[tuple[list[int], tuple[Proposal, ...]
     if formats == {"syslog"}:
         tagless = any(claims[each].filter.wants("syslog", b"") for each in lines)
         yield lines, tuple(_in_messages(claims[each], around, tagless=tagless) for each in lines)
-    elif len(formats - {"json", "plain"}) == 1 and "plain" not in formats:
+    elif len(formats) == 1 and "plain" not in formats:
         yield lines, tuple(_in_messages(claims[each], ()) for each in lines)
     elif lines:
         yield lines, tuple(_in_lines(claims[each], around) for each in lines)

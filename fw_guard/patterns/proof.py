@@ -9,9 +9,10 @@ pattern is safe when not even the right choice of them makes another part of the
 This is decided, not tried. The patterns of a filter become one automaton; two runs over the same
 line are walked side by side, with one bit that says whether they have ever differed in which bytes
 are the host's. If both can end with the bit set, the way there is the forged line. If not, there is
-none, of any length: whatever ``re`` finds in a line is then the only host that is there to find.
-Two readings of one line as a failure and as a success are a forgery as well: who can make his
-failure look like a good login is never banned.
+none, of any length: what ``re`` finds in a message is then the only host that is there to find.
+(What a logger puts around messages is for ``wrappers`` to add.) Two readings of one line as a
+failure and as a success are a forgery as well: who can make his failure look like a good login is never
+banned.
 
 ``where`` only takes readings away, and so does asking whether the bytes are an address: a proof
 without them holds with them.
