@@ -11,8 +11,8 @@ line are walked side by side, with one bit that says whether they have ever diff
 are the host's. If both can end with the bit set, the way there is the forged line. If not, there is
 none, of any length: what ``re`` finds in a message is then the only host that is there to find.
 (What a logger puts around messages is for ``wrappers`` to add.) Two readings of one line as a
-failure and as a success are a forgery as well: who can make his failure look like a good login is never
-banned.
+failure and as a success are a forgery as well: who can make his failure look like a good login is
+never banned.
 
 ``where`` only takes readings away, and so does asking whether the bytes are an address: a proof
 without them holds with them.
