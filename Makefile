@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   = .venv
 RUN    = $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint bench clean
 
 demo: $(VENV)/ready
 	@$(RUN) demo/demo.py
@@ -15,6 +15,10 @@ lint: $(VENV)/ready
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+# As root on Linux. It installs fw-guard into an environment of its own and throws that away again.
+bench:
+	@$(PYTHON) bench/firewall.py
 
 # pip of the machine installs into the new environment: many systems have venv without ensurepip.
 $(VENV)/ready: pyproject.toml

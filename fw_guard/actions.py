@@ -1,15 +1,20 @@
 """An action file becomes an Action, or a list of all its faults.
 
     title = "..."                 what a person calls it
-    chunk, most, beyond, max_seconds, rewrite          see templates.Action
-    [[check]]     argv, ok, has, advice                is our furniture there? else `setup` runs
-    [[setup]]     argv, stdin, ok, unless, when
+    chunk, most, beyond, max_seconds, rewrite, empties, generation     see templates.Action
+    [option]      what may be chosen, see choices; `with` may stand in all tables but the last two
+    [[check]]     argv, ok, after, until, has          is our furniture there? else `setup` runs
+                  advice                               only for what no `setup` can bring about
+                  ahead, harmless, caution             what stands before it and lets some through
+    [[setup]]     argv, stdin, ok, unless, shows, when
     [[ban]]       argv, ok, for, up_to, and [[ban.stdin]] for, each, text, join
+    [[renew]]     the same, for those that are banned already, with another time; else `ban` serves
     [[unban]]     the same
     [[list]]      argv, ok, after, until, split, pattern, length
+    [[glance]]    argv, ok, pattern                    is all as it was? costs the same at any size
     [[teardown]]  as setup
-    [[hint]]      error, advice
-    [[sample]]    ban or unban, commands / list, addresses / check, intact
+    [[hint]]      error, advice, unanswered
+    [[sample]]    see actionsamples
 
 Such a file is written once and then runs as root for years. So its samples are part of it: a file
 whose templates and patterns do not do what its samples say is no action.
@@ -17,13 +22,12 @@ whose templates and patterns do not do what its samples say is no action.
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
-from fw_guard import addresses, listings, templates, tomlfile
+from fw_guard import actionsamples, choices, tomlfile
 from fw_guard.faults import Fault, FaultsError, in_order
-from fw_guard.listings import Check, Listing, Shape
-from fw_guard.patterns.compile import compile_pattern
-from fw_guard.patterns.grammar import PatternError, parse
+from fw_guard.listings import Check, Glance, Listing, Shape
 from fw_guard.templates import (
     ADDRESS_HOLES,
     CLASSES,
@@ -31,104 +35,87 @@ from fw_guard.templates import (
     TEXT_HOLES,
     Action,
     Batch,
+    Choice,
     Command,
     Hint,
     Part,
-    Sample,
     Step,
 )
-from fw_guard.text import count, printable
+from fw_guard.tomlfile import Document
 from fw_guard.tomlfile import listed as words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-    from fw_guard.templates import SampleKind
-    from fw_guard.tomlfile import Document, Table
+    from fw_guard.choices import Chosen
+    from fw_guard.patterns.compile import Compiled
+    from fw_guard.tomlfile import Table
 
 CHUNK = 30_000
 LARGEST = 1_000_000_000
 LIST_HOLES = ("each", "addresses", "networks")
-KINDS: tuple[SampleKind, ...] = ("ban", "unban", "list", "check")
+GENERATIONS = ("nf_tables",)
+DEFAULTS = Choice()
 
 
-def load(path: str, *, trusted: bool = False) -> Action:
-    """Read the action file at ``path``; raise FaultsError with every fault of it.
+def load(
+    path: str, *, trusted: bool = False, choice: Choice = DEFAULTS, believed: bool = False
+) -> Action:
+    """Read the action file at ``path`` for a choice; raise FaultsError with every fault of it.
 
-    ``trusted`` is for the files that ship: whoever owns them is not asked.
+    ``trusted`` is for the files that ship: whoever owns them is not asked. The samples of that very
+    choice are tried. A file that is ``believed``, for it was tried as it is, gives an action that
+    can do all but look: its patterns are not read, which takes pyparsing.
     """
-    return parse_action(tomlfile.open_document(path, trusted=trusted))
+    document = tomlfile.open_document(path, trusted=trusted)
+    if not believed:
+        return parse_action(document, choice)
+    chosen = choices.read(document.root, choice)._replace(believed=True)
+    return _action(document.root, chosen)
 
 
-def parse_action(document: Document) -> Action:
+def parse_action(document: Document, choice: Choice = DEFAULTS) -> Action:
     """Read an action from an open document; raise FaultsError with every fault of it."""
-    action = _action(document.root)
+    root = document.root
+    chosen = choices.read(root, choice)
+    samples = actionsamples.read(root, chosen.options)
+    mine = tuple(sample for sample in samples if sample.choice == chosen.choice)
+    action = _action(root, chosen)._replace(samples=mine)
+    _agreement(root, action, chosen)
+    if chosen.choice == choices.read_choice(None, chosen.options):
+        actionsamples.note_gaps(root, action)
     document.check()
-    if faults := check_samples(action):
+    if faults := actionsamples.check_samples(action):
         raise FaultsError(in_order(faults))
     return action
 
 
-def check_samples(action: Action) -> list[Fault]:
-    """Give a fault for everything that the action does otherwise than its samples say."""
-    return [
-        Fault(action.path, sample.line, sample.column, difference, sample.source)
-        for sample in action.samples
-        for difference in _differences(action, sample)
-    ]
+def check(path: str, *, trusted: bool = False) -> list[Fault]:
+    """Give every fault that an action file has under any choice, once.
+
+    It is read for the defaults, for every other value alone, for some ports, and for whatever its
+    samples choose.
+    """
+    try:
+        document = tomlfile.open_document(path, trusted=trusted)
+        chosen = choices.read(document.root, DEFAULTS)
+        samples = actionsamples.read(document.root, chosen.options)
+    except FaultsError as error:
+        return list(error.faults)
+    of_samples = (sample.choice for sample in samples)
+    faults: list[Fault] = []
+    for choice in dict.fromkeys((DEFAULTS, *choices.alternatives(chosen.options), *of_samples)):
+        try:
+            parse_action(Document(path, document.text), choice)
+        except FaultsError as error:
+            faults.extend(error.faults)
+    return list(in_order(faults))
 
 
-def _differences(action: Action, sample: Sample) -> Iterator[str]:
-    """Say how a sample fails."""
-    if sample.kind == "ban" or sample.kind == "unban":
-        members = {address: seconds or None for address, seconds in sample.members}
-        made = templates.batch(action, sample.kind, members, now=0)
-        yield from _command_differences(sample.kind, made, sample.commands)
-    elif sample.kind == "list":
-        found = {a for listing in action.listings for a in listings.listed(listing, sample.output)}
-        for address in sorted(found - set(sample.listed)):
-            yield f"[[list]] also reads {address} here; expected only what `addresses` names"
-        for address in sample.listed:
-            if address not in found:
-                yield f"[[list]] does not read {address} here; expected all that `addresses` names"
-    else:
-        lacks = [source for c in action.checks for source in listings.lacking(c, sample.output)]
-        if not sample.intact and not lacks:
-            yield "[[check]] finds all of `has` here; expected something to be missing"
-        for source in lacks if sample.intact else ():
-            yield f"[[check]] finds no line '{source}' here; expected all of `has`"
+def _action(root: Table, chosen: Chosen) -> Action:
+    def standing(key: str) -> list[Table]:
+        return choices.standing(root, key, chosen)
 
-
-def _command_differences(
-    kind: str, made: Sequence[Command], expected: Sequence[Command]
-) -> Iterator[str]:
-    """Say how commands differ, by the first line of each that does."""
-    if len(made) != len(expected):
-        yield f"[[{kind}]] makes {count(len(made), 'command')} of this; expected {len(expected)}"
-    for number, (mine, yours) in enumerate(zip(made, expected, strict=False), 1):
-        if mine.argv != yours.argv:
-            is_, should = printable(" ".join(mine.argv)), printable(" ".join(yours.argv))
-            yield f"command {number} of [[{kind}]] is `{is_}` here; expected `{should}`"
-        if mine.stdin != yours.stdin:
-            yield f"input of command {number} of [[{kind}]]: {_line_difference(mine, yours)}"
-
-
-def _line_difference(mine: Command, yours: Command) -> str:
-    """Say where two standard inputs part."""
-    ours, theirs = mine.stdin.splitlines(), yours.stdin.splitlines()
-    at = next(
-        (at for at, pair in enumerate(zip(ours, theirs, strict=False)) if pair[0] != pair[1]),
-        min(len(ours), len(theirs)),
-    )
-    is_, should = (
-        f"`{printable(lines[at])}`" if at < len(lines) else "nothing" for lines in (ours, theirs)
-    )
-    if is_ == should:
-        return "its last line has no end; expected a newline"
-    return f"line {at + 1} is {is_} here; expected {should}"
-
-
-def _action(root: Table) -> Action:
     action = Action(
         path=root.document.path,
         title=root.text("title", required=True),
@@ -137,88 +124,100 @@ def _action(root: Table) -> Action:
         beyond=root.text("beyond"),
         max_seconds=root.integer("max_seconds", 0, least=60, most=LARGEST),
         rewrite=root.boolean("rewrite", default=False),
-        checks=tuple(_check(table) for table in root.tables("check")),
-        setup=tuple(_step(table) for table in root.tables("setup")),
-        ban=tuple(_batch(table) for table in root.tables("ban")),
-        unban=tuple(_batch(table) for table in root.tables("unban")),
-        listings=tuple(_listing(table) for table in root.tables("list")),
-        teardown=tuple(_step(table) for table in root.tables("teardown")),
-        hints=tuple(_hint(table) for table in root.tables("hint")),
-        samples=tuple(sample for table in root.tables("sample") for sample in _sample(table)),
+        empties=root.boolean("empties", default=False),
+        checks=tuple(_check(table, chosen) for table in standing("check")),
+        setup=tuple(_step(table, chosen) for table in standing("setup")),
+        ban=_batches(root, "ban", chosen),
+        unban=_batches(root, "unban", chosen),
+        listings=tuple(_listing(table, chosen) for table in standing("list")),
+        teardown=tuple(_step(table, chosen) for table in standing("teardown")),
+        hints=tuple(_hint(table, chosen) for table in root.tables("hint")),
+        samples=(),
+        renew=_batches(root, "renew", chosen),
+        glances=tuple(_glance(table, chosen) for table in standing("glance")),
+        generation=root.choice("generation", GENERATIONS, "") if root.has("generation") else "",
+        guard=chosen.holes["guard"],
     )
     root.finish()
-    _agreement(root, action)
-    _coverage(root, action)
     return action
 
 
-def _agreement(root: Table, action: Action) -> None:
+def _agreement(root: Table, action: Action, chosen: Chosen) -> None:
     """Note where the tables of one file do not go together."""
-    unbanned = {kind for batch in action.unban for kind in batch.classes}
-    never = [kind for kind in CLASSES if kind in action.classes - unbanned]
-    if not action.ban:
+    for key in ("ban", "unban"):
+        if root.has(key) and not getattr(action, key) and not action.rewrite:
+            said = f"no [[{key}]] is left with {chosen.holes['choice']}"
+            root.fault(key, f"{said}; expected one for every value")
+    if not root.has("ban"):
         root.fault(None, "no [[ban]]; expected one that says how an address is banned")
-    elif action.rewrite and action.unban:
+    elif action.rewrite and root.has("unban"):
         root.fault("unban", "[[unban]] beside `rewrite`; expected [[ban]] alone: it writes the set")
+    elif action.rewrite and root.has("renew"):
+        root.fault("renew", "[[renew]] beside `rewrite`; expected [[ban]] alone: it writes the set")
     elif action.rewrite and not all(batch.parts for batch in action.ban):
         root.fault("ban", "`rewrite` without [[ban.stdin]]; expected the text of the whole set")
-    elif not action.rewrite and not action.unban:
+    elif not action.rewrite and not root.has("unban"):
         root.fault(None, "no [[unban]]; expected one that says how an address is let in again")
-    elif not action.rewrite and never:
-        message = f"[[unban]] takes no {words(never)}, which [[ban]] does"
-        root.fault("unban", f"{message}; expected the same classes of addresses")
+    elif not action.rewrite:
+        for key, batches in (("unban", action.unban), ("renew", action.renew)):
+            taken = {kind for batch in batches for kind in batch.classes}
+            never = [kind for kind in CLASSES if kind in action.classes - taken]
+            if batches and never:
+                message = f"[[{key}]] takes no {words(never)}, which [[ban]] does"
+                root.fault(key, f"{message}; expected the same classes of addresses")
     if action.setup and not action.checks:
         root.fault("setup", "[[setup]] without [[check]]; expected one that says when it is needed")
 
 
-def _coverage(root: Table, action: Action) -> None:
-    """Note what no sample shows."""
-    for kind, batches in (("ban", action.ban), ("unban", action.unban)):
-        shown = {
-            templates.subject(address).kind
-            for sample in action.samples
-            if sample.kind == kind
-            for address, _ in sample.members
-        }
-        taken = {name for batch in batches for name in batch.classes}
-        if missing := [name for name in CLASSES if name in taken - shown]:
-            message = f"no [[sample]] of `{kind}` has an address of the class {words(missing)}"
-            root.fault(None, f"{message}; expected every class that it takes")
-    if not action.checks and any(sample.kind == "check" for sample in action.samples):
-        root.fault("sample", "a [[sample]] of `check` without [[check]]; expected one to show")
-    if action.listings and not any(sample.kind == "list" for sample in action.samples):
-        root.fault(None, "no [[sample]] of `list`; expected one with the tool's own output")
-
-
-def _check(table: Table) -> Check:
-    sources = table.texts("has")
+def _check(table: Table, chosen: Chosen) -> Check:
     check = Check(
-        argv=_argv(table),
+        argv=_argv(table, chosen),
         ok=_ok(table),
-        has=tuple(_shape(table, "has", source, item) for item, source in enumerate(sources)),
-        advice=table.text("advice"),
+        has=_shapes(table, "has", chosen),
+        advice=_text(table, "advice", chosen),
+        ahead=_shapes(table, "ahead", chosen),
+        harmless=_shapes(table, "harmless", chosen),
+        caution=_text(table, "caution", chosen),
+        after=_optional(table, "after", chosen),
+        until=_optional(table, "until", chosen),
     )
+    if check.ahead and not (check.has and check.caution):
+        table.fault("ahead", "`ahead` alone; expected `has` and `caution` beside it")
+    for key in ("harmless", "caution"):
+        if table.has(key) and not check.ahead:
+            table.fault(key, f"`{key}` without `ahead`; expected both")
     table.finish()
     return check
 
 
-def _step(table: Table) -> Step:
-    command = Command(_argv(table), table.text("stdin"), _ok(table))
-    _filled(table, "stdin", command.stdin, ())
-    step = Step(command, _argv(table, "unless"), _argv(table, "when"))
+def _step(table: Table, chosen: Chosen) -> Step:
+    command = Command(_argv(table, chosen), _text(table, "stdin", chosen), _ok(table))
+    unless, when = _argv(table, chosen, "unless"), _argv(table, chosen, "when")
+    step = Step(command, unless, when, _shapes(table, "shows", chosen))
+    if step.shows and not unless:
+        table.fault("shows", "`shows` without `unless`; expected the command that shows it")
     table.finish()
     return step
 
 
-def _batch(table: Table) -> Batch:
-    parts = tuple(_part(part) for part in table.tables("stdin"))
+def _batches(root: Table, key: str, chosen: Chosen) -> tuple[Batch, ...]:
+    """Read [[ban]], [[renew]] or [[unban]]; one whose every part is for another choice is gone."""
+    return tuple(
+        _batch(table, choices.standing(table, "stdin", chosen), chosen)
+        for table in choices.standing(root, key, chosen)
+        if not table.tables("stdin") or choices.standing(table, "stdin", chosen)
+    )
+
+
+def _batch(table: Table, stdin: Sequence[Table], chosen: Chosen) -> Batch:
+    parts = tuple(_part(part, chosen) for part in stdin)
     if parts:
         taken = {kind for part in parts for kind in part.classes}
         classes = tuple(kind for kind in CLASSES if kind in taken)
-        argv = _argv(table, required=False)
+        argv = _argv(table, chosen, required=False)
     else:
         classes = _classes(table)
-        argv = _argv(table, required=False, holes=ADDRESS_HOLES)
+        argv = _argv(table, chosen, required=False, holes=ADDRESS_HOLES)
         if not any(HOLE.search(word) for word in argv) and not table.has("stdin"):
             message = "the address is neither in `argv` nor in a table `stdin`; expected it in one"
             table.fault(None, message)
@@ -228,10 +227,13 @@ def _batch(table: Table) -> Batch:
     return batch
 
 
-def _part(table: Table) -> Part:
-    part = Part(_classes(table), table.text("each"), table.text("text"), table.text("join", "\n"))
-    _filled(table, "each", part.each, ADDRESS_HOLES)
-    _filled(table, "text", part.text, TEXT_HOLES)
+def _part(table: Table, chosen: Chosen) -> Part:
+    part = Part(
+        classes=_classes(table),
+        each=_text(table, "each", chosen, ADDRESS_HOLES),
+        text=_text(table, "text", chosen, TEXT_HOLES),
+        join=table.text("join", "\n"),
+    )
     used = HOLE.findall(part.text) if part.text else ["each"]
     if not any(hole in used for hole in LIST_HOLES):
         table.fault("text", f"`text` has no address; expected a hole {words(LIST_HOLES)}")
@@ -243,18 +245,15 @@ def _part(table: Table) -> Part:
     return part
 
 
-def _listing(table: Table) -> Listing:
-    def pattern(key: str) -> Shape | None:
-        return _shape(table, key, table.text(key)) if table.has(key) else None
-
-    entry = _shape(table, "pattern", table.text("pattern", required=True))
+def _listing(table: Table, chosen: Chosen) -> Listing:
+    entry = _shape(table, "pattern", table.text("pattern", required=True), chosen)
     if table.has("pattern") and entry.regex and not entry.group:
         table.fault("pattern", "the pattern has no field `address`; expected one {address}")
     listing = Listing(
-        argv=_argv(table),
+        argv=_argv(table, chosen),
         ok=_ok(table),
-        after=pattern("after"),
-        until=pattern("until"),
+        after=_optional(table, "after", chosen),
+        until=_optional(table, "until", chosen),
         split=table.text("split"),
         entry=entry,
         length=table.integer("length", 0, least=1, most=128),
@@ -263,26 +262,45 @@ def _listing(table: Table) -> Listing:
     return listing
 
 
-def _hint(table: Table) -> Hint:
-    hint = Hint(table.text("error", required=True), table.text("advice", required=True))
+def _glance(table: Table, chosen: Chosen) -> Glance:
+    source = table.text("pattern", required=True)
+    shape = _shape(table, "pattern", source, chosen, field="count")
+    if "{count" in source and shape.regex and (not shape.group or "{count:int}" not in source):
+        message = "`count` is no number, or stands twice; expected one {count:int}"
+        table.fault("pattern", message, source.index("{count"))
+    glance = Glance(_argv(table, chosen), _ok(table), shape)
+    table.finish()
+    return glance
+
+
+def _hint(table: Table, chosen: Chosen) -> Hint:
+    error = _text(table, "error", chosen, required=True)
+    advice = _text(table, "advice", chosen, required=True)
+    hint = Hint(error, advice, table.boolean("unanswered", default=False))
     table.finish()
     return hint
 
 
 def _argv(
-    table: Table, key: str = "argv", *, required: bool | None = None, holes: Sequence[str] = ()
+    table: Table,
+    chosen: Chosen,
+    key: str = "argv",
+    *,
+    required: bool | None = None,
+    holes: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Read a command's words; ``argv`` itself is required unless told otherwise."""
-    argv = table.texts(key, required=key == "argv" if required is None else required)
-    if argv and not argv[0]:
+    words = table.texts(key, required=key == "argv" if required is None else required)
+    if words and not words[0]:
         table.fault(key, f"`{key}` names no program; expected its name first")
-    for item, word in enumerate(argv):
-        if "\0" in word:
-            table.fault(key, f"`{key}` holds a NUL character; expected plain words")
-        _filled(table, key, word, holes if item else (), item)
-    if argv and "/" in argv[0] and not argv[0].startswith("/"):
-        table.fault(key, f"{argv[0]!r} is no program; expected a bare name or a path from /")
-    return argv
+    if any("\0" in word for word in words):
+        table.fault(key, f"`{key}` holds a NUL character; expected plain words")
+    if words and "/" in words[0] and not words[0].startswith("/"):
+        table.fault(key, f"{words[0]!r} is no program; expected a bare name or a path from /")
+    return tuple(
+        _filled(table, key, word, chosen, holes if item else (), item)
+        for item, word in enumerate(words)
+    )
 
 
 def _ok(table: Table) -> tuple[int, ...]:
@@ -306,81 +324,62 @@ def _classes(table: Table) -> tuple[str, ...]:
     return tuple(name for name in CLASSES if name in classes)
 
 
-def _filled(table: Table, key: str, text: str, known: Sequence[str], item: int = 0) -> None:
-    """Note every hole of ``text`` that nothing fills."""
+def _text(
+    table: Table, key: str, chosen: Chosen, known: Sequence[str] = (), *, required: bool = False
+) -> str:
+    """Read a text with its holes filled, but for those that are ``known`` to be filled later."""
+    return _filled(table, key, table.text(key, required=required), chosen, known)
+
+
+def _filled(
+    table: Table, key: str, text: str, chosen: Chosen, later: Sequence[str], item: int = 0
+) -> str:
+    """Fill the holes of a text; note every hole that nothing fills, now or later."""
+    known = (*later, *chosen.holes)
     for hole in HOLE.finditer(text):
         if hole[1] not in known:
             expected = (
-                words(known) if known else "none here (a brace with a blank inside is a brace)"
+                words(later) if later else "none here (a brace with a blank inside is a brace)"
             )
             message = f"unknown hole `{hole[1]}`{tomlfile.meant(hole[1], known)}"
             table.fault(key, f"{message}; expected {expected}", hole.start() + 1, item)
+    return choices.filled(text, chosen.holes)
 
 
-def _shape(table: Table, key: str, source: str, item: int = 0) -> Shape:
-    """Read one pattern; a faulty one fits nothing."""
+@cache
+def _compiled(source: str) -> Compiled:
+    """Read a pattern, once of those that stand several times; raise PatternError."""
+    from fw_guard.patterns.compile import compile_pattern
+    from fw_guard.patterns.grammar import parse
+
+    return compile_pattern(parse(source))
+
+
+def _shapes(table: Table, key: str, chosen: Chosen) -> tuple[Shape, ...]:
+    """Read a list of patterns."""
+    sources = enumerate(table.texts(key))
+    return tuple(_shape(table, key, source, chosen, item) for item, source in sources)
+
+
+def _optional(table: Table, key: str, chosen: Chosen) -> Shape | None:
+    """Read a pattern that need not be there."""
+    return _shape(table, key, table.text(key), chosen) if table.has(key) else None
+
+
+def _shape(
+    table: Table, key: str, source: str, chosen: Chosen, item: int = 0, *, field: str = "address"
+) -> Shape:
+    """Read one pattern; a faulty one fits nothing. Its group is that of ``field``."""
+    filled = choices.in_pattern(source, chosen)
+    if chosen.believed:
+        return Shape(filled, b"")
+    from fw_guard.patterns.grammar import PatternError  # pyparsing comes with it
+
     try:
-        pattern = parse(source)
+        compiled = _compiled(filled)
     except PatternError as error:
         for offset, message in error.faults:
-            table.fault(key, message, offset, item)
-        return Shape(source, b"")
-    compiled = compile_pattern(pattern)
-    groups = [at for at, name in enumerate(compiled.fields, 1) if name == "address"]
-    return Shape(source, compiled.regex, groups[0] if len(groups) == 1 else 0)
-
-
-def _sample(table: Table) -> Iterator[Sample]:
-    """Read a sample, if it can be read."""
-    kinds = [kind for kind in KINDS if table.has(kind)]
-    if len(kinds) != 1:
-        table.fault(None, "a [[sample]] of nothing; expected one of ban, unban, list or check")
-        return
-    (kind,) = kinds
-    line, column = table.document.place(table.keys)
-    sample = Sample(kind, line, column, table.document.lines[line - 1])
-    if kind == "list":
-        texts = table.texts("addresses", required=True)
-        sample = sample._replace(
-            output=table.text("list"), listed=tuple(_canonical(table, "addresses", texts))
-        )
-    elif kind == "check":
-        sample = sample._replace(
-            output=table.text("check"), intact=table.boolean("intact", default=True)
-        )
-    else:
-        commands = [_expected(command) for command in table.tables("commands")]
-        sample = sample._replace(members=tuple(_members(table, kind)), commands=tuple(commands))
-    table.finish()
-    yield sample
-
-
-def _expected(table: Table) -> Command:
-    command = Command(table.texts("argv"), table.text("stdin"))
-    table.finish()
-    return command
-
-
-def _members(table: Table, kind: str) -> Iterator[tuple[str, int]]:
-    """Read what a sample bans, as [[address, seconds], ...], or unbans, as [address, ...]."""
-    if kind == "unban":
-        for address in _canonical(table, kind, table.texts(kind)):
-            yield address, 0
-        return
-    values = table.get(kind)
-    for value in values if isinstance(values, list) else [values]:
-        match value:
-            case [str(address), int(seconds)] if seconds >= 0 and seconds is not True:
-                for proper in _canonical(table, kind, (address,)):
-                    yield proper, seconds
-            case _:
-                table.fault(kind, f'no ban {value!r}; expected such as ["192.0.2.7", 3600]')
-
-
-def _canonical(table: Table, key: str, texts: Sequence[str]) -> Iterator[str]:
-    """Give the addresses among ``texts``; note what is none, or is not as it would be handed in."""
-    for text in texts:
-        try:
-            yield templates.subject(text).address
-        except addresses.AddressError as error:
-            table.fault(key, str(error))
+            table.fault(key, message, choices.offset_in_file(source, chosen, offset), item)
+        return Shape(filled, b"")
+    groups = [at for at, name in enumerate(compiled.fields, 1) if name == field]
+    return Shape(filled, compiled.regex, groups[0] if len(groups) == 1 else 0)

@@ -15,6 +15,12 @@ MAPPED = b"\0" * 10 + b"\xff\xff"
 NAME_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
 LONGEST_NAME = 253
 WIDTHS = {4: 32, 16: 128}
+SHORTEST_HOST6 = 64
+
+MOST_REMEMBERED = 1 << 16
+
+Network = tuple[bytes, int]  # as ``split`` gives it
+_split: dict[str, Network] = {}
 
 
 class AddressError(ValueError):
@@ -69,14 +75,17 @@ def name(text: str) -> str | None:
 def masked(value: bytes, length: int) -> bytes:
     """Give ``value`` with all bits after the first ``length`` cleared."""
     width = WIDTHS[len(value)]
+    if length == width:
+        return value
     number = int.from_bytes(value, "big") >> (width - length) << (width - length)
     return number.to_bytes(len(value), "big")
 
 
 def network(value: bytes, length: int) -> str:
     """Give the canonical text of the network of ``length`` bits around ``value``."""
-    text = spelled(masked(value, length))
-    return text if length == WIDTHS[len(value)] else f"{text}/{length}"
+    if length == WIDTHS[len(value)]:
+        return spelled(value)
+    return f"{spelled(masked(value, length))}/{length}"
 
 
 def subject(address: str, prefix6: int = 64) -> str:
@@ -90,7 +99,20 @@ def subject(address: str, prefix6: int = 64) -> str:
     return network(value, prefix6)
 
 
-def split(text: str) -> tuple[bytes, int]:
+def split(text: str) -> Network:
+    """Give the bytes and the length of an address or network; raise AddressError.
+
+    A pass asks for the same ones many times over: the last ones are remembered.
+    """
+    known = _split.get(text)
+    if known is None:
+        if len(_split) >= MOST_REMEMBERED:
+            _split.clear()
+        known = _split[text] = _parted(text)
+    return known
+
+
+def _parted(text: str) -> Network:
     """Give the bytes and the length of an address or network; raise AddressError."""
     base, slash, digits = text.partition("/")
     value = packed(base)
@@ -115,6 +137,12 @@ def canonical(text: str) -> str:
     return network(value, length)
 
 
+def is_wide(text: str) -> bool:
+    """Say whether other hosts may lie in it: an IPv4 network, or IPv6 shorter than a /64."""
+    _, slash, length = text.partition("/")
+    return bool(slash) and (":" not in text or int(length) < SHORTEST_HOST6)
+
+
 def covers(wide: tuple[bytes, int], narrow: tuple[bytes, int]) -> bool:
     """Say whether the first network holds the whole second one."""
     return (
@@ -127,3 +155,30 @@ def covers(wide: tuple[bytes, int], narrow: tuple[bytes, int]) -> bool:
 def overlap(one: tuple[bytes, int], other: tuple[bytes, int]) -> bool:
     """Say whether two networks share an address."""
     return covers(one, other) or covers(other, one)
+
+
+def sortable(value: bytes) -> bytes:
+    """Give 4 or 16 bytes behind one that says which: 4 or 6. All IPv4 sorts before all IPv6."""
+    return (b"\x04" if len(value) == 4 else b"\x06") + value
+
+
+def key(text: str) -> bytes:
+    """Give what an address or network sorts by: its family (4 or 6), then its first address.
+
+    It has 5 or 17 bytes. A network and the host at its beginning have the same key. Raises
+    AddressError.
+    """
+    value, _ = split(text)
+    return sortable(value)
+
+
+def span(text: str) -> tuple[bytes, bytes]:
+    """Give the keys of the first and the last address of a network; raise AddressError.
+
+    A host's key lies between them, both included, exactly when the network holds the host. Of
+    networks, those that begin inside lie there too: also one wider that begins with it.
+    """
+    value, length = split(text)
+    rest = (1 << (WIDTHS[len(value)] - length)) - 1
+    last = int.from_bytes(value, "big") | rest
+    return sortable(value), sortable(last.to_bytes(len(value), "big"))

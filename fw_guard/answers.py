@@ -9,6 +9,7 @@ from fw_guard import addresses, engine
 from fw_guard.hits import MANUAL
 from fw_guard.hosts import Names
 from fw_guard.logs import reader
+from fw_guard.wanting import is_of_networks
 
 if TYPE_CHECKING:
     from fw_guard.config import Config, Jail
@@ -34,14 +35,8 @@ def ban_answer(ban: Ban) -> Answer:
 
 def list_answer(store: Store, now: int, address: str | None) -> Answer:
     """Give the bans in force: all, or those that shut ``address`` out."""
-    bans = store.bans(now) if address is None else bans_over(store, now, address)
+    bans = store.bans(now) if address is None else store.bans_over(address, now)
     return {"bans": [ban_answer(ban) for ban in bans]}
-
-
-def bans_over(store: Store, now: int, address: str) -> list[Ban]:
-    """Give the bans in force that shut ``address`` out: its own, those of networks around it."""
-    asked = addresses.split(address)
-    return [ban for ban in store.bans(now) if addresses.covers(addresses.split(ban.host), asked)]
 
 
 def status_answer(config: Config, store: Store, now: int, only: str | None = None) -> Answer:
@@ -79,9 +74,26 @@ def status_answer(config: Config, store: Store, now: int, only: str | None = Non
             if only in (None, jail.name)
         ],
         "by_hand": sum(ban.jail == MANUAL for ban in bans),
-        "other_jails": sum(ban.jail not in (*names, MANUAL) for ban in bans),
+        "networks": sum(is_of_networks(ban.jail) for ban in bans),
+        "other_jails": sum(
+            ban.jail not in (*names, MANUAL) and not is_of_networks(ban.jail) for ban in bans
+        ),
         "bans": len(bans),
+        "firewalls": [
+            {
+                "firewall": label,
+                "members": store.members(label, now),
+                "compared": kept_sight(store.note(f"sight {label}")),
+            }
+            for label in store.note("set up").split()
+        ],
     }
+
+
+def kept_sight(kept: str) -> int | None:
+    """Give when a firewall was last compared as a whole, None when the next pass will do it."""
+    parts = kept.split("\n", 3)
+    return int(parts[1]) if len(parts) == 4 else None
 
 
 def is_of(jail: Jail, path: str, key: tuple[str, str]) -> bool:
@@ -140,7 +152,7 @@ def why_answer(
     if name:
         hits += [hit for hit in store.hits_named(name) if hit.host is None]
     bans = [ban for host in hosts for ban in store.bans_of(host)]
-    wider = bans_over(store, now, hosts[0]) if hosts else []
+    wider = store.bans_over(hosts[0], now) if hosts else []
     evidence = {ban: store.evidence(ban.jail, ban.host) for ban in bans}
     doubted = {(hit.jail, hit.filter, hit.match) for hit in hits if hit.doubtful} | {
         (ban.jail, line.filter, line.match)

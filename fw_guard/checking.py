@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 # What only an action has.
 ACTION_KEYS = {
-    *("ban", "unban", "list", "check", "setup", "teardown", "hint"),
-    *("chunk", "most", "beyond", "max_seconds", "rewrite"),
+    *("ban", "renew", "unban", "list", "glance", "check", "setup", "teardown", "hint", "option"),
+    *("chunk", "most", "beyond", "max_seconds", "rewrite", "empties", "generation"),
 }
 OPPOSITES = {"failure", "success"}
 
@@ -33,7 +33,7 @@ OPPOSITES = {"failure", "success"}
 class Checked(NamedTuple):
     """What was looked at (kind, path), every fault of it, and what else its owner should know.
 
-    ``filters`` are given as far as they could be read.
+    ``filters`` are given as far as they could be read; ``config`` when all of it was checked.
     """
 
     files: tuple[tuple[str, str], ...]
@@ -41,6 +41,7 @@ class Checked(NamedTuple):
     faults: tuple[Fault, ...]
     config_faults: tuple[Fault, ...]
     notes: tuple[str, ...]
+    config: Config | None = None
 
     @property
     def configured(self) -> bool:
@@ -64,6 +65,7 @@ def check_all(directory: str, proved: set[str]) -> Checked:
     filters: list[Filter] = []
     faults: list[Fault] = []
     config_faults: tuple[Fault, ...] = ()
+    found: Config | None = None
     notes = [f"no configuration in {directory}: only what ships was checked"]
     main = os.path.join(directory, config.MAIN)
     if os.path.exists(main):
@@ -82,7 +84,8 @@ def check_all(directory: str, proved: set[str]) -> Checked:
     faults += (fault for each in filters for fault in disagreements(each, filters))
     notes += notes_on_time(filters)
     faults = [fault for fault in faults if fault not in config_faults]
-    return Checked(tuple(files), tuple(filters), in_order(faults), config_faults, tuple(notes))
+    every = in_order(faults)
+    return Checked(tuple(files), tuple(filters), every, config_faults, tuple(notes), found)
 
 
 def path_of(kind: str, name: str, directory: str) -> tuple[str, bool]:
@@ -167,8 +170,7 @@ def check_file(
     """
     try:
         if kind == "action":
-            actions.load(path, trusted=trusted)
-            return [], []
+            return [], actions.check(path, trusted=trusted)
         document = open_document(path, trusted=trusted)
     except FaultsError as error:
         return [], list(error.faults)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fw_guard.applying import Trouble
     from fw_guard.config import Config
     from fw_guard.manual import Change, Hands
+    from fw_guard.probing import Report
 
 # From the least to what matters most.
 SEVERITY = (
@@ -99,12 +100,15 @@ def say_json(answer: Answer) -> None:
     sys.stdout.write(json.dumps(answer, ensure_ascii=True) + "\n")
 
 
-def configuration(chosen: argparse.Namespace) -> tuple[Config, int]:
-    """Read the configuration; say its faults; give it with the exit code they make."""
+def configuration(chosen: argparse.Namespace, *, outlined: bool = False) -> tuple[Config, int]:
+    """Read the configuration; say its faults; give it with the exit code they make.
+
+    Filters that are ``outlined`` are not read.
+    """
     from fw_guard import config
 
     with remembered(chosen) as proved:
-        found = config.load(chosen.config, proved)
+        found = config.load(chosen.config, proved, outlined=outlined)
     code = os.EX_OK
     if found.filter_faults:
         code = os.EX_DATAERR
@@ -189,19 +193,32 @@ def list_bans(chosen: argparse.Namespace) -> int:
 
 def ban(chosen: argparse.Namespace) -> int:
     """Ban by hand."""
-    return by_hand(chosen, lambda hands: hands.ban(chosen.addresses, chosen.length, chosen.reason))
+    asked = spelled_out(chosen.addresses)
+    return by_hand(
+        chosen,
+        lambda hands: hands.ban(asked, chosen.length, chosen.reason, force=chosen.force),
+    )
 
 
 def unban(chosen: argparse.Namespace) -> int:
     """Unban by hand."""
-    return by_hand(chosen, lambda hands: hands.unban(chosen.addresses, everybody=chosen.all))
+    asked = spelled_out(chosen.addresses)
+    return by_hand(chosen, lambda hands: hands.unban(asked, everybody=chosen.all))
+
+
+def spelled_out(asked: list[str]) -> list[str]:
+    """Give the addresses asked for, with those of standard input in the place of ``-``."""
+    if "-" not in asked:
+        return asked
+    given = [word for line in sys.stdin for word in line.partition("#")[0].split()]
+    return [each for word in asked for each in (given if word == "-" else [word])]
 
 
 def by_hand(chosen: argparse.Namespace, act: Callable[[Hands], Change]) -> int:
     """Ban or unban, mend the firewall at once, then say what came of each address."""
     from fw_guard import manual, views
 
-    config, code = configuration(chosen)
+    config, code = configuration(chosen, outlined=True)
     if not config.sound:
         return complain("the configuration has faults; nothing was done", code)
     troubles: list[Trouble] = []
@@ -251,7 +268,7 @@ def why(chosen: argparse.Namespace) -> int:
 
 
 def check(chosen: argparse.Namespace) -> int:
-    """Check the configuration, all filters and actions, or the files named."""
+    """Check the configuration, all filters and actions and the firewalls, or the files named."""
     from fw_guard import checking, options, views
     from fw_guard.text import count
 
@@ -261,8 +278,11 @@ def check(chosen: argparse.Namespace) -> int:
         else:
             checked = checking.check_all(chosen.config, proved)
     faults = (*checked.config_faults, *checked.faults)
+    batch: list[str] = []
+    reports, refusal = firewalls(chosen, checked.config, batch.append)
     if chosen.json:
-        say_json(checking.answer(checked))
+        answers = [report.answer() for report in reports]
+        say_json(checking.answer(checked) | {"firewalls": answers})
     else:
         for fault in faults:
             sys.stderr.write(f"{fault}\n")
@@ -273,8 +293,50 @@ def check(chosen: argparse.Namespace) -> int:
             say(views.check_view(checking.answer(checked), color=color))
         if not chosen.quiet:
             say([f"{count(len(checked.files), 'file')} checked, {count(len(faults), 'fault')}"])
+        say_reports(chosen, reports, {str(fault) for fault in faults})
+    (sys.stderr if chosen.json else sys.stdout).writelines(batch)
+    codes = [checked.status, *(status for report in reports for status, _ in report.troubles)]
+    if refusal:
+        codes.append(complain(refusal, refusal.status))
     unfound = chosen.config_given and not chosen.files and not checked.configured
-    return os.EX_CONFIG if unfound else checked.status
+    return os.EX_CONFIG if unfound else worst(codes)
+
+
+def firewalls(
+    chosen: argparse.Namespace, config: Config | None, say_batch: Callable[[str], object]
+) -> tuple[list[Report], GuardError | None]:
+    """Look at the firewalls in use, or try them; give what was found, and why no more was."""
+    from fw_guard import probing, rehearsing
+    from fw_guard.config import NoConfigError
+
+    state, now = chosen.state, chosen.now
+    try:
+        if config is not None and config.sound:
+            if not chosen.firewall:
+                return probing.look_at(config, state, now), None
+            dry_run = chosen.dry_run
+            return rehearsing.prove(config, state, now, dry_run=dry_run, say=say_batch), None
+        if chosen.firewall:
+            raise NoConfigError("there is no sound configuration; no firewall was tried")
+    except GuardError as error:
+        return [], error
+    return [], None
+
+
+def say_reports(chosen: argparse.Namespace, reports: list[Report], told: set[str]) -> None:
+    """Say what was found out about the firewalls, but for the faults that are ``told`` already."""
+    from fw_guard import views
+
+    for report in reports:
+        for note in report.notes:
+            complain(f"{report.label}: {note}", os.EX_OK)
+        for status, text in report.troubles:
+            if status != os.EX_DATAERR:
+                complain(f"{report.label}: {text}", status)
+            elif text not in told:
+                complain(text, status)
+        if not chosen.quiet:
+            say(views.firewall_view(report.answer(), dry_run=chosen.dry_run))
 
 
 def try_filter(chosen: argparse.Namespace) -> int:

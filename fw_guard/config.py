@@ -13,62 +13,34 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
-from fw_guard import addresses, durations, filterfiles, places
+from fw_guard import places
 from fw_guard.errors import GuardError
 from fw_guard.faults import Fault, FaultsError, in_order
-from fw_guard.hits import MANUAL
-from fw_guard.proving import clash
-from fw_guard.tomlfile import Document, Table, listed, meant, open_document
+from fw_guard.fitting import Fitting
+from fw_guard.hits import OWN_JAILS
+from fw_guard.settings import (
+    DEFAULTS,
+    GENERAL,
+    MAIN,
+    General,
+    Jail,
+    Limit,
+    label,
+    read_general,
+    read_logs,
+    read_settings,
+    refuse_general,
+)
+from fw_guard.tomlfile import Document, Table, meant, open_document
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from fw_guard.filters import Filter
+    from fw_guard.ports import Ports
 
-MAIN = "fw-guard.toml"
+__all__ = ("DEFAULTS", "MAIN", "Config", "General", "Jail", "Limit", "NoConfigError", "load")
+
 NO_JAIL = "there is no jail; expected [jail.NAME] with `filter` and `logs`"
-LIMIT = re.compile(r"\s*(\d{1,9})\s+in\s+(.+)")
 SIGNED_BY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
-
-
-@dataclass(frozen=True, slots=True)
-class Limit:
-    """A ban is due at ``count`` hits within ``seconds``."""
-
-    count: int
-    seconds: int
-
-    def __str__(self) -> str:
-        """Give ``5 in 10m``."""
-        return f"{self.count} in {durations.spell(self.seconds)}"
-
-
-@dataclass(frozen=True, slots=True)
-class Jail:
-    """Filters, logs, limits and an action.
-
-    ``bantime`` is in seconds, None for good. ``logintime`` is how long, in seconds, a good login
-    holds a ban back. ``prefix6`` is the length of the IPv6 network that counts as one host.
-    ``count_doubtful`` counts in full what a filter calls doubtful or forgeable. ``table`` says
-    where its settings stand.
-    """
-
-    name: str
-    filters: tuple[Filter, ...]
-    logs: tuple[str, ...]
-    limits: tuple[Limit, ...]
-    bantime: int | None
-    logintime: int
-    ignoreip: tuple[tuple[bytes, int], ...]
-    prefix6: int
-    count_doubtful: bool
-    action: str
-    table: str = ""
-
-    @property
-    def window(self) -> int:
-        """Give the length of the longest window, in seconds."""
-        return max(limit.seconds for limit in self.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +55,13 @@ class Config:
     jails: tuple[Jail, ...]
     faults: tuple[Fault, ...] = ()
     filter_faults: tuple[Fault, ...] = ()
+    general: General = GENERAL
+    ports: Ports = ()
+
+    @property
+    def label(self) -> str:
+        """Give the firewall that bans of no jail are made with."""
+        return label(self.action, self.ports)
 
     @property
     def sound(self) -> bool:
@@ -96,24 +75,11 @@ class NoConfigError(GuardError):
     status = os.EX_CONFIG
 
 
-DEFAULTS = Jail(
-    name="",
-    filters=(),
-    logs=(),
-    limits=(Limit(5, 600),),
-    bantime=3600,
-    logintime=86_400,
-    ignoreip=(),
-    prefix6=64,
-    count_doubtful=False,
-    action="preview",
-)
-
-
-def load(directory: str, proved: set[str] | None = None) -> Config:
+def load(directory: str, proved: set[str] | None = None, *, outlined: bool = False) -> Config:
     """Read the configuration in ``directory``; raise NoConfigError when there is none.
 
-    ``proved`` holds the digests of proofs that need not be made again; new ones are added. Raises
+    ``proved`` holds the digests of proofs that need not be made again; new ones are added. Filters
+    that are ``outlined`` are not read: whoever bans by hand needs the jails alone. Raises
     PermissionError when that may not even be asked.
     """
     main = os.path.join(directory, MAIN)
@@ -126,20 +92,26 @@ def load(directory: str, proved: set[str] | None = None) -> Config:
             f"no configuration: write {main}, for instance "
             'action = "nftables" and [jail.sshd] filter = "sshd" logs = ["/var/log/auth.log"]'
         ) from None
-    return Loader(directory, set() if proved is None else proved).load(main)
+    return Loader(directory, set() if proved is None else proved, outlined=outlined).load(main)
 
 
 class Loader:
     """Reads one configuration; keeps the filters already read and the faults found."""
 
-    def __init__(self, directory: str, proved: set[str]) -> None:
-        """Start with nothing read; ``proved`` are the proofs that are known."""
+    def __init__(self, directory: str, proved: set[str], *, outlined: bool = False) -> None:
+        """Start with nothing read; ``proved`` are the proofs that are known.
+
+        Filters that are ``outlined`` are not read: they have a name, and nothing to match.
+        """
         self.directory = directory
         self.proved = proved
+        self.outlined = outlined
         self.faults: list[Fault] = []
         self.filter_faults: list[Fault] = []
         self.filters: dict[str, Filter | None] = {}
         self.jails: dict[str, Jail | None] = {}
+        self.general = General()
+        self.fitting = Fitting(directory)
 
     def load(self, main: str) -> Config:
         """Read the main file, the drop-ins, then the filters that carry a jail of their own."""
@@ -147,7 +119,7 @@ class Loader:
             self.refuse_open(os.path.join(self.directory, kind))
         if self.faults:
             return Config(self.directory, "", None, (), (), in_order(self.faults), ())
-        defaults, sound = self.read_file(main, DEFAULTS)
+        defaults, sound = self.read_file(main, DEFAULTS, main=True)
         for path in places.files(os.path.join(self.directory, "jails")):
             self.read_file(path, defaults)
         for path in places.files(os.path.join(self.directory, "filters")):
@@ -163,6 +135,8 @@ class Loader:
             tuple(jail for jail in self.jails.values() if jail is not None),
             in_order(self.faults),
             in_order(self.filter_faults),
+            self.general,
+            defaults.ports,
         )
 
     def refuse_open(self, directory: str) -> None:
@@ -175,7 +149,7 @@ class Loader:
             said = "belongs to somebody else or may be written by others; expected mode 755 or less"
             self.faults.append(Fault(directory, 0, 0, said))
 
-    def read_file(self, path: str, defaults: Jail) -> tuple[Jail, bool]:
+    def read_file(self, path: str, defaults: Jail, *, main: bool = False) -> tuple[Jail, bool]:
         """Read defaults and jails of one file; give the defaults, and whether they are sound."""
         try:
             document = open_document(path)
@@ -184,6 +158,12 @@ class Loader:
             return defaults, False
         root = document.root
         defaults = read_settings(root, defaults, self.directory)
+        if main:
+            self.general = read_general(root)
+            self.fitting.options = self.general.options
+        else:
+            refuse_general(root)
+        self.fitting.refuse(root, defaults)
         jails = root.table("jail")
         root.finish()
         sound = not document.faults
@@ -200,13 +180,15 @@ class Loader:
         if table is None:
             return None
         before = len(document.faults)
-        if not SIGNED_BY.fullmatch(name) or name == MANUAL:
+        if not SIGNED_BY.fullmatch(name) or name in OWN_JAILS:
             table.fault(None, f"a jail cannot be named {name!r}")
         if name in self.jails:
             table.fault(None, f"jail {name!r} stands in an earlier file already")
             return None
         base = replace(base, name=name, table=f"[jail.{name}]")
         jail = read_settings(table, base, self.directory)
+        refuse_general(table)
+        self.fitting.refuse(table, jail)
         names = table.texts("filter", required=True)
         logs = read_logs(table)
         enabled = table.boolean("enabled", default=True)
@@ -220,6 +202,10 @@ class Loader:
 
     def refuse_forged(self, table: Table, found: tuple[Filter, ...], logs: tuple[str, ...]) -> None:
         """Note a fault when filters that read a log together, in any jails, forge each other."""
+        if self.outlined:
+            return
+        from fw_guard.proving import clash  # pyparsing comes with it
+
         beside = [jail for jail in self.jails.values() if jail and share_logs(jail.logs, logs)]
         every = (*found, *(each for jail in beside for each in jail.filters))
         once = {each.path: each for each in every}
@@ -234,7 +220,7 @@ class Loader:
         if found is None or name in self.jails:
             return
         document = open_document(path)
-        jail = read_own_jail(document, base, self.directory)
+        jail = read_own_jail(document, base, self.directory, self.fitting)
         if jail is not None and (table := document.root.table("jail")):
             self.refuse_forged(table, (found,), jail.logs)
         self.faults.extend(document.faults)
@@ -255,6 +241,10 @@ class Loader:
 
     def load_filter(self, name: str, path: str, *, trusted: bool) -> Filter | None:
         """Read a filter once; note its faults."""
+        if self.outlined:
+            return outline(name, path)
+        from fw_guard import filterfiles  # pyparsing comes with it
+
         if name not in self.filters:
             try:
                 self.filters[name] = filterfiles.load(path, trusted=trusted, proved=self.proved)
@@ -262,6 +252,15 @@ class Loader:
                 self.filters[name] = None
                 self.filter_faults.extend(error.faults)
         return self.filters[name]
+
+
+def outline(name: str, path: str) -> Filter:
+    """Give a filter that has a name and reads nothing."""
+    from fw_guard.filters import Filter
+
+    return Filter(
+        name, path, "", "", "", "", formats=(), program=(), programs=None, time="", matches=()
+    )
 
 
 def share_logs(one: tuple[str, ...], other: tuple[str, ...]) -> bool:
@@ -283,100 +282,20 @@ def may_meet(one: str, other: str) -> bool:
     return mine.startswith(its) or its.startswith(mine)
 
 
-def read_own_jail(document: Document, base: Jail, directory: str) -> Jail | None:
+def read_own_jail(
+    document: Document, base: Jail, directory: str, fitting: Fitting | None = None
+) -> Jail | None:
     """Read the ``[jail]`` table of a filter file, noting its faults; None without a sound one."""
     name = os.path.basename(document.path).removesuffix(".toml")
     table = document.root.table("jail")
     if table is None:
         return None
-    if name == MANUAL:
+    if name in OWN_JAILS:
         table.fault(None, f"a jail cannot be named {name!r}")
     base = replace(base, name=name, table=f"[jail] of {document.path}")
     jail = replace(read_settings(table, base, directory), logs=read_logs(table))
+    refuse_general(table)
+    (fitting or Fitting(directory)).refuse(table, jail)
     enabled = table.boolean("enabled", default=True)
     table.finish()
     return jail if enabled and not document.faults else None
-
-
-def read_logs(table: Table) -> tuple[str, ...]:
-    """Read ``logs``: absolute paths and globs."""
-    logs = table.texts("logs", required=True)
-    for log in logs:
-        if log == "journal":
-            table.fault("logs", "the journal is not read yet; expected the path of a log file")
-        elif not log.isprintable():
-            table.fault("logs", f"{log!r} holds a control character; expected a path")
-        elif not log.startswith("/"):
-            table.fault("logs", f"{log!r} is no absolute path; expected such as /var/log/auth.log")
-    return logs
-
-
-def read_settings(table: Table, base: Jail, directory: str) -> Jail:
-    """Read the settings that defaults and jails share."""
-    names = places.names("actions", directory)
-    action = table.text("action", base.action)
-    if table.has("action") and action not in names:
-        said = f"there is no action {action!r}{meant(action, names)}; expected {listed(names)}"
-        table.fault("action", said)
-    return replace(
-        base,
-        limits=read_limits(table, base),
-        bantime=read_bantime(table, base),
-        logintime=read_logintime(table, base),
-        ignoreip=base.ignoreip + tuple(read_networks(table, "ignoreip")),
-        prefix6=table.integer("prefix6", base.prefix6, least=32, most=128),
-        count_doubtful=table.boolean("count_doubtful", default=base.count_doubtful),
-        action=action,
-    )
-
-
-def read_logintime(table: Table, base: Jail) -> int:
-    """Read ``logintime``: a length of time, or 0."""
-    value = table.get("logintime")
-    if value == 0 and value is not False:
-        return 0
-    return table.duration("logintime", base.logintime)
-
-
-def read_limits(table: Table, base: Jail) -> tuple[Limit, ...]:
-    """Read ``limits``, or ``maxretry`` and ``findtime``, which stand for one limit."""
-    texts = table.texts("limits", required=table.has("limits"))
-    simple = table.has("maxretry") or table.has("findtime")
-    count = table.integer("maxretry", base.limits[0].count, least=1, most=1_000_000)
-    seconds = table.duration("findtime", base.limits[0].seconds)
-    if not texts:
-        return (Limit(count, seconds),) if simple else base.limits
-    if simple:
-        table.fault("limits", "`limits` stands beside `maxretry` or `findtime`; expected one form")
-    return tuple(limit for text in texts if (limit := read_limit(table, text))) or base.limits
-
-
-def read_limit(table: Table, text: str) -> Limit | None:
-    """Read ``5 in 10m``."""
-    found = LIMIT.fullmatch(text)
-    try:
-        if found and int(found[1]) > 0:
-            return Limit(int(found[1]), durations.parse(found[2]))
-    except durations.DurationError as error:
-        table.fault("limits", str(error))
-        return None
-    table.fault("limits", f"{text!r} is no limit; expected such as '5 in 10m'")
-    return None
-
-
-def read_bantime(table: Table, base: Jail) -> int | None:
-    """Read ``bantime``: a length of time, or ``forever``."""
-    if table.get("bantime") == "forever":
-        return None
-    if not table.has("bantime"):
-        return base.bantime
-    return table.duration("bantime", 3600)
-
-
-def read_networks(table: Table, key: str) -> Iterator[tuple[bytes, int]]:
-    """Read a list of addresses and networks."""
-    for text in table.texts(key):
-        try:
-            yield addresses.split(text)
-        except addresses.AddressError as error:
-            table.fault(key, f"{error}; expected such as 192.0.2.7 or 192.0.2.0/24")

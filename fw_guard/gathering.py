@@ -34,13 +34,14 @@ Identity = tuple[int, int]
 class Gathered:
     """What was read: counts, the (jail, host) ``touched``, ``troubles`` as (code, text).
 
-    ``doubtful`` is how many of the ``hits`` are that.
+    ``doubtful`` is how many of the ``hits`` are that, ``logins`` the hosts that logged in.
     """
 
     def __init__(self) -> None:
         """Start at nothing."""
         self.logs = self.lines = self.hits = self.doubtful = self.undated = self.long = 0
         self.touched: set[tuple[str, str]] = set()
+        self.logins: set[str] = set()
         self.troubles: list[tuple[int, str]] = []
 
 
@@ -209,6 +210,7 @@ def read_log(
     gathered.hits += part.hits
     gathered.doubtful += part.doubtful
     gathered.touched |= part.touched
+    gathered.logins |= part.logins
 
 
 def level(hit: Hit, now: int) -> Hit:
@@ -230,6 +232,9 @@ def keep(
     gathered.hits += len(failures)
     gathered.doubtful += sum(hit.doubtful for hit in failures)
     gathered.touched.update((hit.jail, hit.host) for hit in failures if hit.host is not None)
+    gathered.logins.update(
+        hit.host for hit in laid if hit.kind == SUCCESS and hit.host and not hit.doubtful
+    )
 
 
 def keep_position(

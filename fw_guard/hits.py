@@ -7,6 +7,11 @@ from typing import NamedTuple
 FAILURE = "failure"
 SUCCESS = "success"
 MANUAL = "manual"  # the jail of bans by hand
+NETWORKS = "networks"  # the jail of networks enough of whose addresses are banned
+OWN_JAILS = (MANUAL, NETWORKS)
+
+# Why a ban waits for the next pass.
+BRAKED = "more bans were due at once than `brake` lets a pass make"
 
 
 class Hit(NamedTuple):

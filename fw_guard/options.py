@@ -89,7 +89,7 @@ VERBS = {
     "ban": "ban by hand",
     "unban": "unban by hand",
     "why": "the lines and the sum that banned an address, or hold it back",
-    "check": "configuration, filters, actions and their samples",
+    "check": "configuration, filters, actions and their samples; do the firewalls block?",
     "try": "which lines of a log a filter matches",
     "replay": "whom the jails would have banned over old logs",
 }
@@ -110,17 +110,31 @@ def parser() -> Parser:
     }
     made["status"].add_argument("jail", nargs="?", metavar="JAIL")
     made["list"].add_argument("address", nargs="?", metavar="ADDRESS")
-    made["ban"].add_argument("addresses", nargs="+", metavar="ADDRESS")
+    made["ban"].add_argument(
+        "addresses", nargs="+", metavar="ADDRESS", help="- for those on standard input"
+    )
     made["ban"].add_argument(
         "--for", dest="length", type=duration, metavar="TIME", help="such as 2h; else bantime"
     )
     made["ban"].add_argument(
         "-m", "--reason", type=words_of, default="by hand", help="kept with the ban"
     )
-    made["unban"].add_argument("addresses", nargs="*", metavar="ADDRESS")
+    made["ban"].add_argument(
+        "--force", action="store_true", help="also one that is protected, such as your own"
+    )
+    made["unban"].add_argument(
+        "addresses", nargs="*", metavar="ADDRESS", help="- for those on standard input"
+    )
     made["unban"].add_argument("--all", action="store_true", help="every ban")
     made["why"].add_argument("address", metavar="ADDRESS", help="an address, or a host name")
-    made["check"].add_argument("files", nargs="*", metavar="FILE")
+    made["check"].add_argument(
+        "files", nargs="*", metavar="FILE", help="these alone, and no firewall"
+    )
+    made["check"].add_argument(
+        "--firewall",
+        action="store_true",
+        help="prove it: ban addresses that nobody has, read them back, free them",
+    )
     made["try"].add_argument("filter", metavar="FILTER", help="a filter's name or file")
     made["try"].add_argument("logs", nargs="*", metavar="LOG", help="- or nothing: standard input")
     made["replay"].add_argument("logs", nargs="+", metavar="LOG")
@@ -178,6 +192,8 @@ def parse(words: list[str]) -> argparse.Namespace:
     for name, value in (defaults | vars(shared)).items():
         setattr(options, name, value)
     options.config_given = hasattr(shared, "config")
+    if options.verb == "check" and options.firewall and options.files:
+        reader.error("check: --firewall is for the whole configuration; expected no FILE")
     if options.verb == "unban" and bool(options.addresses) == options.all:
         reader.error("unban: expected ADDRESS... or --all")
     return options

@@ -12,13 +12,17 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
-from fw_guard import applying, engine, firewall
+from fw_guard import applying, engine, evidence, firewall
 from fw_guard.answers import ban_answer
 from fw_guard.errors import GuardError
+from fw_guard.freeing import free_logged_in, free_protected
 from fw_guard.gathering import Gathered, gather
+from fw_guard.hits import BRAKED
 from fw_guard.judging import reason_of, rule_of
-from fw_guard.safety import Protection, own_addresses
+from fw_guard.safety import Protection
 from fw_guard.store import Ban, Store, StoreError, make_directory
+from fw_guard.text import count
+from fw_guard.widening import widen
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,10 +30,14 @@ if TYPE_CHECKING:
     from fw_guard.answers import Answer
     from fw_guard.applying import Trouble
     from fw_guard.config import Config, Jail
-    from fw_guard.firewall import Result
+    from fw_guard.firewall import Generation, Result
+    from fw_guard.networks import Guarded
+    from fw_guard.processes import Run
 
 DAY = 86_400
 LATE_EVIDENCE = DAY
+PRUNED = "pruned"
+PRUNED_EVERY = 600
 
 
 class LockedError(GuardError):
@@ -48,6 +56,7 @@ class Figures:
         self.unbanned: list[Ban] = []
         self.freed: list[tuple[Ban, str]] = []
         self.held: list[tuple[str, str, str]] = []
+        self.made = self.braked = 0  # bans that are in force: made, and left to the next pass
         self.troubles: list[Trouble] = list(gathered.troubles)
 
     def answer(self) -> Answer:
@@ -103,7 +112,8 @@ def run(
     *,
     dry_run: bool,
     say: Callable[[str], object],
-    run_command: firewall.Run = firewall.run_command,
+    run_command: Run = firewall.run_command,
+    generation: Generation = evidence.generation,
 ) -> Figures:
     """Do one pass over ``config`` with the state in the directory ``state``; give its figures.
 
@@ -123,49 +133,86 @@ def run(
         if not dry_run:
             store.commit()
         figures.troubles += applying.apply(
-            config, store, protection, now, dry_run=dry_run, say=say, run=run_command
+            config,
+            store,
+            protection,
+            now,
+            dry_run=dry_run,
+            say=say,
+            run=run_command,
+            generation=generation,
         )
     return figures
 
 
 def protection_of(config: Config, run: Callable[..., Result]) -> Protection:
     """Give the networks that are never banned here and now."""
-    own = own_addresses(lambda: run(("ifconfig", "-a"), "").out)
-    session = os.environ.get("SSH_CONNECTION", "").partition(" ")[0]
-    return Protection(own, config.ignoreip, session)
+
+    def guarded() -> Iterator[Guarded]:
+        from fw_guard import sessions, surroundings  # a pass that asks about nobody needs neither
+
+        yield from surroundings.around(lambda argv: run(argv, "").out)
+        yield from sessions.live()
+
+    return Protection(guarded, config.ignoreip)
 
 
 def learn(config: Config, store: Store, protection: Protection, now: int) -> Figures:
     """Do steps 2 to 4: read, match, judge; everything is said to ``store``, nothing committed."""
+    applying.mind_the_clock(store, now)
     gathered = gather(config, store, now)
     figures = Figures(gathered)
     jails = {jail.name: jail for jail in config.jails}
-    for name, host in sorted(gathered.touched):
-        judge(jails[name], host, store, protection, figures)
-    applying.remember(store, (ban.host for ban in figures.banned))
-    last_pass = int(store.note("pass") or now)
-    figures.unbanned = store.ended(last_pass, now)
-    figures.freed = free_protected(config, store, protection, now)
-    if not config.faults:
+    braked = {(name, host) for name, host in store.held_for(BRAKED) if name in jails}
+    for jail, host in braked:
+        store.release(jail, host)
+    for name, host in sorted(gathered.touched | braked):
+        judge(jails[name], host, store, protection, figures, config.general.brake, now)
+    if figures.braked:
+        figures.troubles.append((os.EX_UNAVAILABLE, brake_text(figures, config.general.brake)))
+    figures.unbanned = store.ended(int(store.note("pass") or now), now)
+    figures.freed += free_protected(config, store, protection, now)
+    figures.freed += free_logged_in(config, store, gathered.logins, now)
+    widened = widen(config, store, protection, now)
+    figures.banned += widened.banned
+    figures.freed += widened.freed
+    figures.held += widened.held
+    if not config.faults and not is_recent(store.note(PRUNED), now):
         prune(config, store, now)
+        store.set_note(PRUNED, str(now))
     store.set_note("pass", str(now))
     return figures
 
 
-def judge(jail: Jail, host: str, store: Store, protection: Protection, figures: Figures) -> None:
-    """Ask the engine about one host; keep the bans that are due, or that one is held back."""
+def judge(
+    jail: Jail,
+    host: str,
+    store: Store,
+    protection: Protection,
+    figures: Figures,
+    brake: int,
+    now: int,
+) -> None:
+    """Ask the engine about one host; keep the bans that are due, or that one is held back.
+
+    When the pass has made as many as ``brake``, one that would be in force waits for the next.
+    """
     last = store.ban(jail.name, host)
     if last is not None and last.until is None:
         return
-    case = engine.Case(
-        store.told_of(jail.name, host),
-        last.until if last else None,
-        store.logins(host),
-        protection.reason(host, jail.ignoreip),
-    )
+    told, after = store.told_of(jail.name, host), last.until if last else None
+    case = engine.Case(told, after, store.logins(host), protected="")
     verdict = engine.judge(rule_of(jail), case)
+    if verdict.bans and (reason := protection.reason(host, jail.ignoreip)):
+        verdict = engine.judge(rule_of(jail), case._replace(protected=reason))
     for due in verdict.bans:
-        ban = Ban(jail.name, host, due.since, due.until, due.hits, reason_of(due), jail.action)
+        if due.until is None or due.until > now:
+            if figures.made >= brake:
+                store.hold(jail.name, host, due.since, BRAKED)
+                figures.braked += 1
+                return
+            figures.made += 1
+        ban = Ban(jail.name, host, due.since, due.until, due.hits, reason_of(due), jail.label)
         store.keep_ban(ban, store.lines(jail.name, host, due.first, due.since))
         figures.banned.append(ban)
     held = verdict.held
@@ -174,18 +221,17 @@ def judge(jail: Jail, host: str, store: Store, protection: Protection, figures: 
         figures.held.append((jail.name, host, held.reason))
 
 
-def free_protected(
-    config: Config, store: Store, protection: Protection, now: int
-) -> list[tuple[Ban, str]]:
-    """End the bans of whoever may never be banned by now; give them with the reason."""
-    ignored_by = {jail.name: jail.ignoreip for jail in config.jails}
-    freed = []
-    for ban in store.bans(now):
-        reason = protection.reason(ban.host, ignored_by.get(ban.jail, ()))
-        if reason:
-            store.end_bans(ban.host, now, ban.jail)
-            freed.append((ban, reason))
-    return freed
+def is_recent(pruned: str, now: int) -> bool:
+    """Say whether what is old was forgotten of late: that goes through all hits that are kept."""
+    return bool(pruned) and int(pruned) <= now < int(pruned) + PRUNED_EVERY
+
+
+def brake_text(figures: Figures, brake: int) -> str:
+    """Say that the brake held bans back, and what to do about it."""
+    return (
+        f"{count(figures.braked, 'ban')} more than `brake` = {brake} were due in this pass and wait"
+        " for the next; if a filter has gone wrong, `fw-guard unban --all` lets everybody in again"
+    )
 
 
 def prune(config: Config, store: Store, now: int) -> None:
@@ -205,6 +251,7 @@ def prune(config: Config, store: Store, now: int) -> None:
         store.prune(each.name, oldest - each.window, patient)
     longest = max((jail.window for jail in config.jails), default=DAY)
     logintime = max((jail.logintime for jail in config.jails), default=0)
+    store.forget_pardons(now)
     store.prune_rest(
         [jail.name for jail in config.jails],
         now,

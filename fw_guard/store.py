@@ -12,21 +12,21 @@ import sqlite3
 from typing import TYPE_CHECKING, TypeVar
 
 from fw_guard import engine
+from fw_guard.bans import MOST_EVIDENCE, Bans
 from fw_guard.errors import GuardError
 from fw_guard.hits import Hit
 from fw_guard.hosts import PAIR_AGE, Span
 from fw_guard.logs.reader import Position
-from fw_guard.schema import SCHEMA, VERSION, Ban, Evidence, Log
+from fw_guard.schema import SCHEMA, VERSION, Ban, Evidence, Log, Told
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-__all__ = ("Ban", "Evidence", "Log", "Store", "StoreError", "make_directory")
+__all__ = ("Ban", "Evidence", "Log", "Store", "StoreError", "Told", "make_directory")
 
 FILE = "state.db"
 LONGEST_TEXT = 2_000
 GONE_AGE = 30 * 86_400
-MOST_EVIDENCE = 20
 Line = TypeVar("Line", Hit, engine.Hit, Evidence)
 BEGIN_ANEW = "; move it away, and the next pass begins anew without the bans in force"
 
@@ -41,12 +41,14 @@ class StoreError(GuardError):
 
 
 HIT_COLUMNS = ", ".join(Hit._fields)
-BAN_COLUMNS = ", ".join(Ban._fields)
 LINE_COLUMNS = ", ".join(Evidence._fields)
 
 
-class Store:
-    """The open state. Use as a context manager; ``commit`` keeps, leaving without it forgets."""
+class Store(Bans):
+    """The open state. Use as a context manager; ``commit`` keeps, leaving without it forgets.
+
+    What it says of bans is in ``bans``.
+    """
 
     def __init__(self, directory: str, *, reading: bool = False, copy: bool = False) -> None:
         """Open or make the state in ``directory``; raise StoreError when that cannot be.
@@ -206,6 +208,15 @@ class Store:
         )
         return [time for (time,) in rows]
 
+    def logged_in(self, since: int) -> list[str]:
+        """Give the hosts that logged in since a time, in whatever jail; no doubtful ones."""
+        rows = self._db.execute(
+            "select distinct host from hit where kind = 'success' and host is not null"
+            " and time >= ? and not doubtful",
+            (since,),
+        )
+        return [host for (host,) in rows]
+
     def counts(self) -> dict[str, tuple[int, int, int]]:
         """Give (hits with a host, hits that wait for one, doubtful ones with one) of each jail."""
         rows = self._db.execute(
@@ -264,109 +275,7 @@ class Store:
         self._db.execute("delete from log where read_at < ?", (now - GONE_AGE,))
         self._db.execute("delete from hit where kind = 'success' and time < ?", (logins,))
         self._db.execute("delete from pair where last < ?", (now - PAIR_AGE,))
-        self._db.execute("delete from held where time < ?", (bans,))
-        self._db.execute("delete from ban where until < ?", (bans,))
-        self._db.execute(
-            "delete from evidence where not exists (select 1 from ban"
-            " where ban.jail = evidence.jail and ban.host = evidence.host)"
-        )
-
-    # bans
-
-    def ban(self, jail: str, host: str) -> Ban | None:
-        """Give the newest ban of a host in a jail, ended or not."""
-        row = self._db.execute(
-            f"select {BAN_COLUMNS} from ban where jail = ? and host = ?", (jail, host)
-        ).fetchone()
-        return None if row is None else Ban(*row)
-
-    def bans(self, now: int) -> list[Ban]:
-        """Give the bans in force at ``now``, the newest first."""
-        rows = self._db.execute(
-            f"select {BAN_COLUMNS} from ban where until is null or until > ?"
-            " order by since desc, host, jail",
-            (now,),
-        )
-        return [Ban(*row) for row in rows]
-
-    def ended(self, after: int, now: int) -> list[Ban]:
-        """Give the bans that ran out after ``after`` and up to ``now``, not those ended before."""
-        rows = self._db.execute(
-            f"select {BAN_COLUMNS} from ban where until > ? and until <= ? and since <= ?"
-            " and not ended order by until, host, jail",
-            (after, now, after),
-        )
-        return [Ban(*row) for row in rows]
-
-    def bans_of(self, host: str) -> list[Ban]:
-        """Give the bans of a host in every jail, ended ones too."""
-        rows = self._db.execute(f"select {BAN_COLUMNS} from ban where host = ?", (host,))
-        return [Ban(*row) for row in rows]
-
-    def keep_ban(self, ban: Ban, evidence: Iterable[Evidence] = ()) -> None:
-        """Keep a ban in place of the earlier one of that host in that jail."""
-        self._db.execute(
-            f"replace into ban ({BAN_COLUMNS}) values ({', '.join('?' * len(ban))})", ban
-        )
-        key = (ban.jail, ban.host)
-        self._db.execute("delete from evidence where jail = ? and host = ?", key)
-        self._db.executemany(
-            "insert into evidence values (?, ?, ?, ?, ?, ?, ?, ?)",
-            ((*key, n, *line) for n, line in enumerate(list(evidence)[:MOST_EVIDENCE])),
-        )
-        self._db.execute("delete from held where jail = ? and host = ?", key)
-
-    def end_bans(self, host: str, now: int, jail: str | None = None) -> int:
-        """End the bans of a host in every jail, or in one; give how many were in force."""
-        return self._db.execute(
-            "update ban set until = ?, ended = 1 where host = ? and jail = coalesce(?, jail)"
-            " and (until is null or until > ?)",
-            (now, host, jail, now),
-        ).rowcount
-
-    def forget_ahead(self, host: str, now: int) -> None:
-        """Forget the hits of a host that are dated after ``now``: a pardon is for them too."""
-        self._db.execute("delete from hit where host = ? and time > ?", (host, now))
-
-    def evidence(self, jail: str, host: str) -> list[Evidence]:
-        """Give the lines that led to the newest ban of a host in a jail."""
-        wanted = f"select {LINE_COLUMNS} from evidence where jail = ? and host = ? order by number"
-        return self._lines(Evidence, wanted, jail, host)
-
-    def hold(self, jail: str, host: str, time: int, reason: str) -> None:
-        """Keep that a ban was due and was held back."""
-        self._db.execute("replace into held values (?, ?, ?, ?)", (jail, host, time, reason))
-
-    def held(self) -> list[tuple[str, str, int, str]]:
-        """Give (jail, host, time, reason) of the bans held back."""
-        return self._db.execute(
-            "select jail, host, time, reason from held order by time"
-        ).fetchall()
-
-    # what a firewall without a list was told; notes
-
-    def told(self, action: str) -> set[str]:
-        """Give the hosts that an action which cannot list was told to ban."""
-        rows = self._db.execute("select host from told where action = ?", (action,))
-        return {host for (host,) in rows}
-
-    def tell(self, action: str, hosts: Mapping[str, int | None]) -> None:
-        """Keep what such an action has been told, all of it."""
-        self._db.execute("delete from told where action = ?", (action,))
-        self._db.executemany(
-            "insert into told values (?, ?, ?)", ((action, h, until) for h, until in hosts.items())
-        )
-
-    def note(self, key: str) -> str:
-        """Give a note, empty when there is none."""
-        row = self._db.execute("select value from note where key = ?", (key,)).fetchone()
-        return row[0] if row else ""
-
-    def set_note(self, key: str, value: str) -> None:
-        """Keep a note; an empty one is forgotten."""
-        self._db.execute("delete from note where key = ?", (key,))
-        if value:
-            self._db.execute("insert into note values (?, ?)", (key, value))
+        self.forget_ended(bans)
 
 
 def in_memory(state: sqlite3.Connection) -> sqlite3.Connection:

@@ -12,6 +12,9 @@ A hole in a template is one lower-case word in braces, ``{address}``; braces aro
 stand for themselves. Everything here is a plain value or a pure function, so that whoever wants to
 see what would be run need not run it. Nothing but canonical addresses, whole numbers and the
 action's own words can reach a command.
+
+One action may be at work several times over: once for all ports, and once for each list of ports
+that a jail names. Each has furniture of its own in the firewall, named by ``guard_name``.
 """
 
 from __future__ import annotations
@@ -24,15 +27,28 @@ from fw_guard import addresses
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from fw_guard.listings import Check, Listing
+    from fw_guard.listings import Check, Glance, Listing, Shape
 
-    SampleKind = Literal["ban", "unban", "list", "check"]
+    SampleKind = Literal["ban", "renew", "unban", "list", "check", "setup", "teardown", "glance"]
+    Ports = tuple[tuple[int, int], ...]
 
 FAMILIES = {"host4": 4, "net4": 4, "host6": 6, "prefix64": 6, "net6": 6}
 CLASSES = tuple(FAMILIES)
 HOLE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 ADDRESS_HOLES = ("address", "network", "length", "seconds", "class", "family")
 TEXT_HOLES = ("each", "addresses", "networks", "class", "family")
+GUARD = "fw_guard"
+LONGEST_GUARD = 24  # a chain of iptables has at most 28 characters, and an action may add some
+
+
+class Choice(NamedTuple):
+    """What is chosen of an action: (option, value) each; an option not named has its default.
+
+    ``ports`` are (first, last) each, sorted, none touching the next; none: whatever the port.
+    """
+
+    options: tuple[tuple[str, str], ...] = ()
+    ports: Ports = ()
 
 
 class Subject(NamedTuple):
@@ -62,13 +78,14 @@ class Command(NamedTuple):
 class Step(NamedTuple):
     """A command of ``setup`` or ``teardown``.
 
-    It is skipped when the command ``unless`` succeeds, and run only when ``when`` does; empty:
-    whatever they say.
+    It is skipped when the command ``unless`` succeeds and each of ``shows`` fits some line of its
+    output, and run only when ``when`` succeeds; empty: whatever they say.
     """
 
     command: Command
     unless: tuple[str, ...]
     when: tuple[str, ...]
+    shows: tuple[Shape, ...] = ()
 
 
 class Part(NamedTuple):
@@ -85,7 +102,7 @@ class Part(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """A command of ``ban`` or ``unban``: one process for many addresses, made of ``parts``.
+    """A command of ``ban``, ``renew`` or ``unban``: one process for many, made of ``parts``.
 
     Without parts it is one process for each address of the ``classes``, which stands in its
     arguments; it is then left out when there are more than ``up_to`` of them, unless that is 0.
@@ -99,28 +116,38 @@ class Batch(NamedTuple):
 
 
 class Hint(NamedTuple):
-    """What to do when a tool's complaint contains ``error``."""
+    """What to do when a tool's complaint contains ``error``.
+
+    ``unanswered``: a question that ends so is not answered with no; nobody knows the answer.
+    """
 
     error: str
     advice: str
+    unanswered: bool = False
 
 
 class Sample(NamedTuple):
     """What an action file says that it does; ``line``, ``column`` and ``source`` say where.
 
-    ``ban`` and ``unban`` turn ``members`` (address, seconds) into ``commands``, ``list`` turns
-    ``output`` into ``listed``, ``check`` finds in ``output`` what it looks for or not (``intact``).
+    ``ban``, ``renew`` and ``unban`` turn ``members`` (address, seconds) into ``commands``, which
+    ``setup`` and ``teardown`` consist of; ``list`` turns ``output`` into ``listed``, ``glance``
+    into ``total`` and ``marks``; ``check`` finds in ``output`` what it looks for or not
+    (``intact``) and the lines ``passes`` ahead of that. All this is so under one ``choice``.
     """
 
     kind: SampleKind
     line: int
     column: int
     source: str
+    choice: Choice = Choice()
     members: tuple[tuple[str, int], ...] = ()
     commands: tuple[Command, ...] = ()
     output: str = ""
     listed: tuple[str, ...] = ()
     intact: bool = True
+    passes: tuple[str, ...] = ()
+    total: int | None = None
+    marks: tuple[str, ...] = ()
 
 
 class Action(NamedTuple):
@@ -128,7 +155,9 @@ class Action(NamedTuple):
 
     ``chunk``: addresses a process takes; ``most``: addresses the firewall takes, with the advice
     ``beyond``; ``max_seconds``: the longest time it can keep; 0: no limit. ``rewrite``: each
-    change writes the whole set with ``ban``.
+    change writes the whole set with ``ban``. ``empties``: the set-up leaves nobody banned.
+    ``guard`` is the name of the furniture, ``generation`` what counts the changes to the firewall
+    by itself: ``nf_tables``, or nothing.
     """
 
     path: str
@@ -146,6 +175,11 @@ class Action(NamedTuple):
     teardown: tuple[Step, ...]
     hints: tuple[Hint, ...]
     samples: tuple[Sample, ...]
+    renew: tuple[Batch, ...] = ()
+    glances: tuple[Glance, ...] = ()
+    generation: str = ""
+    empties: bool = False
+    guard: str = GUARD
 
     @property
     def classes(self) -> frozenset[str]:
@@ -160,6 +194,19 @@ class Action(NamedTuple):
             for batch in self.ban
             for text in (*batch.argv, *(part.each for part in batch.parts))
         )
+
+
+def guard_name(ports: Ports) -> str:
+    """Give the name that furniture for these ports has in a firewall: a-z 0-9 _, short enough."""
+    if not ports:
+        return GUARD
+    words = [f"{first}" if first == last else f"{first}to{last}" for first, last in ports]
+    name = "_".join([GUARD, *words])
+    if len(name) <= LONGEST_GUARD:
+        return name
+    import zlib  # here, because hardly anybody lists so many ports
+
+    return f"{GUARD}_{zlib.crc32(name.encode()):08x}"
 
 
 def subject(address: str, seconds: int = 0) -> Subject:
@@ -194,20 +241,22 @@ def seconds_left(until: int | None, now: int, longest: int) -> int:
 
 def batch(
     action: Action,
-    kind: Literal["ban", "unban"],
+    kind: Literal["ban", "renew", "unban"],
     members: Mapping[str, int | None],
     now: int,
 ) -> list[Command]:
-    """Give the commands that ban or unban ``members`` (address: epoch second of its end or None).
+    """Give the commands that ban, renew or unban ``members`` (address: epoch second or None).
 
-    Addresses keep their order. An action that rewrites takes the whole set, under either name.
-    Raises AddressError.
+    Addresses keep their order. An action that rewrites takes the whole set, under any name; one
+    that says nothing of renewing bans again. Raises AddressError.
     """
     subjects = [
         subject(address, seconds_left(until, now, action.max_seconds))
         for address, until in members.items()
     ]
-    batches = action.ban if kind == "ban" or action.rewrite else action.unban
+    batches = action.unban if kind == "unban" and not action.rewrite else action.ban
+    if kind == "renew" and action.renew:
+        batches = action.renew
     return [
         command
         for each in batches

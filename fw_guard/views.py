@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 BOLD, PLAIN = "\x1b[1m", "\x1b[0m"
 NEWEST = 10
+MOST_HELD = 20
 
 
 def moment(seconds: int | None) -> str:
@@ -30,8 +31,8 @@ def ending(until: int | None, now: int) -> str:
     if until is None:
         return "for good"
     if until <= now:
-        return f"{moment(until)} (over)"
-    return f"{moment(until)} (in {durations.spell(until - now)})"
+        return f"until {moment(until)} (over)"
+    return f"until {moment(until)} (in {durations.spell(until - now)})"
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[Any, ...]], *, color: bool) -> Iterator[str]:
@@ -101,15 +102,22 @@ def status_view(answer: Answer, *, color: bool) -> Iterator[str]:
     yield from table(("LOG", "READ", "BEHIND", "LAST HIT"), logs_read, color=color)
     yield ""
     for jail in answer["jails"]:
-        for held in jail["held"]:
+        for held in jail["held"][-MOST_HELD:]:
             yield printable(
                 f"not banned by {jail['jail']}: {held['address']},"
                 f" due {moment(held['time'])}: {held['reason']}"
             )
+        if len(jail["held"]) > MOST_HELD:
+            yield f"not banned by {jail['jail']}: {len(jail['held']) - MOST_HELD} more"
     if answer["by_hand"]:
         yield f"banned by hand: {answer['by_hand']}"
+    if answer["networks"]:
+        yield f"banned as networks: {answer['networks']}"
     if answer["other_jails"]:
         yield f"banned by jails that are gone: {answer['other_jails']}"
+    for each in answer["firewalls"]:
+        at = moment(each["compared"]) if each["compared"] else "by the next pass"
+        yield f"{each['firewall']} holds {each['members']}; compared as a whole: {at}"
     last = answer["last_pass"]
     ago = f" ({durations.spell(answer['now'] - last)} ago)" if last and answer["now"] > last else ""
     yield f"last pass: {moment(last)}{ago}"
@@ -138,7 +146,7 @@ def why_view(answer: Answer, now: int, *, color: bool, whole: bool) -> Iterator[
     for ban in answer["bans"]:
         state = "banned" if ban["in_force"] else "was banned"
         yield printable(f"  {state} by {ban['jail']}: {ban['reason']}")
-        yield f"    from {moment(ban['since'])} until {ending(ban['until'], now)}"
+        yield f"    from {moment(ban['since'])} {ending(ban['until'], now)}"
         for line in ban["lines"]:
             yield printable(f"    {read_as(line)}: {line['line']}")
     for ban in answer["wider"]:
@@ -208,7 +216,7 @@ def change_view(answer: Answer, now: int, done: str) -> Iterator[str]:
     ``done`` is ``is``, ``would be`` for a dry run, or ``is not yet`` when the firewall refused.
     """
     for ban in answer["banned"]:
-        yield f"{ban['address']} {done} banned until {ending(ban['until'], now)}"
+        yield f"{ban['address']} {done} banned {ending(ban['until'], now)}"
     for host in answer["unbanned"]:
         yield f"{host} {done} unbanned"
     for still in answer["still"]:
@@ -230,8 +238,8 @@ def run_view(answer: Answer) -> Iterator[str]:
     if answer["long"]:
         yield f"{count(answer['long'], 'line')} too long to be read"
     for ban in answer["banned"]:
-        until = moment(ban["until"]) if ban["until"] else "for good"
-        yield printable(f"ban {ban['address']} by {ban['jail']} until {until}: {ban['reason']}")
+        until = f"until {moment(ban['until'])}" if ban["until"] else "for good"
+        yield printable(f"ban {ban['address']} by {ban['jail']} {until}: {ban['reason']}")
     for ban in answer["unbanned"]:
         yield printable(f"unban {ban['address']}, banned by {by(ban)}: {ban['reason']}")
     for held in answer["held"]:
@@ -265,6 +273,21 @@ def check_view(answer: Answer, *, color: bool) -> Iterator[str]:
         for file in answer["files"]
     ]
     yield from table(head, rows, color=color)
+
+
+def firewall_view(answer: Answer, *, dry_run: bool) -> Iterator[str]:
+    """Give what is well with a firewall: that it was tried, or looked at."""
+    tried = " and ".join(answer["tried"])
+    was = "were" if len(answer["tried"]) > 1 else "was"
+    if tried and dry_run:
+        yield f"{answer['label']}: {tried} would be banned, read back and freed"
+    elif answer["proved"]:
+        yield f"{answer['label']}: {tried} {was} banned, read back and freed"
+    elif tried:
+        unread = "its action has no [[list]], so nobody can read it back"
+        yield f"{answer['label']}: {tried} {was} banned and freed; {unread}"
+    elif answer["works"]:
+        yield f"{answer['label']}: in place"
 
 
 def doubtful_part(file: Answer) -> str:

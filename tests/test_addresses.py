@@ -289,3 +289,65 @@ def test_a_name_is_made_of_the_letters_of_names_alone(text: str) -> None:
         assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-._")
         assert name == text.lower().removesuffix(".")
         assert addresses.name(name) == name
+
+
+@pytest.mark.parametrize(
+    ("text", "first", "last"),
+    [
+        ("192.0.2.7", "04c0000207", "04c0000207"),
+        ("192.0.2.0/24", "04c0000200", "04c00002ff"),
+        ("192.0.2.128/25", "04c0000280", "04c00002ff"),
+        ("0.0.0.0/0", "0400000000", "04ffffffff"),
+        ("2001:db8::7", f"0620010db8{'0' * 23}7", f"0620010db8{'0' * 23}7"),
+        ("2001:db8:1:2::/64", f"0620010db800010002{'0' * 16}", f"0620010db800010002{'f' * 16}"),
+        ("::/0", f"06{'0' * 32}", f"06{'f' * 32}"),
+    ],
+)
+def test_a_span_goes_from_the_first_address_to_the_last(text: str, first: str, last: str) -> None:
+    assert addresses.span(text) == (bytes.fromhex(first), bytes.fromhex(last))
+    assert addresses.key(text) == bytes.fromhex(first)
+
+
+@given(neighbours())
+@example((ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("192.0.2.255/32")))
+@example((ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("192.0.3.0/32")))
+@example((ipaddress.ip_network("192.0.2.0/24"), ipaddress.ip_network("192.0.1.255/32")))
+def test_a_network_no_wider_lies_in_a_span_when_it_is_covered(
+    pair: tuple[Network, Network],
+) -> None:
+    wide, narrow = sorted(pair, key=lambda network: network.prefixlen)
+    first, last = addresses.span(str(wide))
+    inside = first <= addresses.key(str(narrow)) <= last
+    expected = addresses.covers(addresses.split(str(wide)), addresses.split(str(narrow)))
+    assert inside == expected
+
+
+@given(networks(), networks())
+def test_a_key_lies_in_no_span_of_the_other_family(one: Network, other: Network) -> None:
+    assume(one.version != other.version)
+    first, last = addresses.span(str(one))
+    assert not first <= addresses.key(str(other)) <= last
+
+
+@given(st.lists(st.ip_addresses(), max_size=8))
+def test_keys_sort_ipv4_before_ipv6_and_each_by_its_number(
+    hosts: list[ipaddress.IPv4Address | ipaddress.IPv6Address],
+) -> None:
+    assume(not any(host.version == 6 and host in MAPPED for host in hosts))
+    by_number = sorted(hosts, key=lambda host: (host.version, int(host)))
+    assert sorted(hosts, key=lambda host: addresses.key(str(host))) == by_number
+
+
+@given(networks(), st.integers(0, 2**128 - 1))
+def test_bits_beyond_the_length_change_no_span(network: Network, noise: int) -> None:
+    host = network[noise % network.num_addresses]
+    assume(host not in MAPPED)
+    assert addresses.span(f"{host}/{network.prefixlen}") == addresses.span(str(network))
+
+
+@pytest.mark.parametrize("text", ["", "example.com", "192.0.2.0/33", "192.0.2"])
+def test_what_is_no_network_has_no_key_and_no_span(text: str) -> None:
+    with pytest.raises(AddressError):
+        addresses.key(text)
+    with pytest.raises(AddressError):
+        addresses.span(text)

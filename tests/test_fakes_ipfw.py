@@ -77,6 +77,65 @@ def test_a_rule_of_ipfw_stops_its_own_protocol(rule: str, stopped: dict[str, boo
     } == stopped
 
 
+def test_ipfw_takes_ports_and_ranges_of_tcp_and_udp_and_shows_them_either_way() -> None:
+    rule = "deny ip from table(t) to any dst-port 22,8000-8010"
+    for before_ports in ("", "dst-port "):
+        fake = FakeIpfw(before_ports=before_ports)
+        batch(fake, f"add 100 {rule}\nadd 101 deny ip6 from any to any 22\ntable t add 192.0.2.1\n")
+        shown = f"00100 deny ip from table(t) to any {before_ports}22,8000-8010"
+        assert fake.run(["ipfw", "list", "100"]).out == f"{shown}\n"
+        ports = (21, 22, 7999, 8000, 8010, 8011)
+        blocked = [fake.blocks("192.0.2.1", port=port) for port in ports]
+        assert blocked == [False, True, False, True, True, False]
+        assert fake.blocks("192.0.2.1", protocol="udp", port=8005)
+        assert not fake.blocks("192.0.2.1", protocol="icmp", port=22)
+        assert not fake.blocks("192.0.2.2", port=22)
+        assert fake.blocks("2001:db8::1", port=22)
+
+
+@pytest.mark.parametrize(
+    ("option", "first", "later", "echo"),
+    [
+        ("setup", True, False, False),
+        ("established", False, True, False),
+        ("not established", True, False, True),
+    ],
+)
+def test_ipfw_tells_the_first_packet_of_a_connection(
+    option: str, first: bool, later: bool, echo: bool
+) -> None:
+    fake = FakeIpfw()
+    batch(fake, f"add 100 deny ip from any to any {option}\n")
+    assert fake.run(["ipfw", "list", "100"]).out == f"00100 deny ip from any to any {option}\n"
+    assert fake.blocks("192.0.2.1") is first
+    assert fake.blocks("192.0.2.1", established=True) is later
+    assert fake.blocks("192.0.2.1", protocol="icmp") is echo
+
+
+def test_ipfw_deletes_a_number_in_one_set_and_leaves_it_in_the_others() -> None:
+    fake = guarded_ipfw()
+    batch(fake, "add 100 allow ip from any to any\nadd 101 set 29 deny ip from any to any\n")
+    batch(fake, "set 29 delete 99 100\n")
+    assert fake.run(["ipfw", "-S", "list"]).out == (
+        "00100 set 0 allow ip from any to any\n"
+        "00101 set 29 deny ip from any to any\n"
+        "65535 set 31 allow ip from any to any\n"
+    )
+
+
+def test_a_set_of_ipfw_that_is_disabled_blocks_nobody_and_is_listed_with_its_sets_only() -> None:
+    fake = guarded_ipfw()
+    batch(fake, "table fw_guard add 192.0.2.1\nset disable 29\n")
+    assert not fake.blocks("192.0.2.1")
+    assert fake.run(["ipfw", "list"]).out == "65535 allow ip from any to any\n"
+    assert fake.run(["ipfw", "-S", "list"]).out == (
+        "# DISABLED 00100 set 29 deny ip from table(fw_guard) to any\n"
+        "65535 set 31 allow ip from any to any\n"
+    )
+    batch(fake, "set enable 29\n")
+    assert fake.blocks("192.0.2.1")
+
+
 def test_a_flush_of_ipfw_keeps_the_tables_and_the_rules_of_set_31() -> None:
     fake = guarded_ipfw()
     batch(

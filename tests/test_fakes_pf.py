@@ -84,6 +84,36 @@ def test_pf_blocks_only_the_ports_and_protocol_of_its_rule() -> None:
     assert not fake.blocks("192.0.2.1", protocol="udp", port=22)
 
 
+def test_pf_shows_a_rule_for_each_protocol_and_port_and_blocks_those() -> None:
+    fake = guarded_pf()
+    rule = "block return quick proto { tcp udp } from <banned> to any port { 22 8000:8010 60000 }\n"
+    fake.run(["pfctl", "-q", "-a", "fw_guard", "-f", "-"], rule)
+    fake.run([*TABLE, "add", "192.0.2.1"])
+    assert fake.run(["pfctl", "-a", "fw_guard", "-s", "rules"]).out == "".join(
+        f"block return quick proto {protocol} from <banned> to any port {port}\n"
+        for protocol in ("tcp", "udp")
+        for port in ("= ssh", "8000:8010", "= 60000")
+    )
+    ports = (21, 22, 7999, 8000, 8010, 8011, 60000)
+    blocked = [fake.verdict("192.0.2.1", port=port) == "block return" for port in ports]
+    assert blocked == [False, True, False, True, True, False, True]
+    assert fake.blocks("192.0.2.1", protocol="udp", port=8005)
+    assert not fake.blocks("192.0.2.1", protocol="icmp", port=22)
+
+
+def test_pf_says_since_when_a_table_is_there() -> None:
+    fake = FakePf(now=60)
+    show = ["pfctl", "-a", "fw_guard", "-vv", "-s", "Tables"]
+    fake.run([*TABLE, "add", "192.0.2.1"])
+    fake.kernel.clock = 120
+    fake.run(["pfctl", "-q", "-a", "fw_guard", "-f", "-"], RULES)
+    assert "Cleared:     Thu Jan  1 00:01:00 1970\n" in fake.run(show).out
+    fake.run([*TABLE, "kill"])
+    fake.kernel.clock = 180
+    fake.run(["pfctl", "-q", "-a", "fw_guard", "-f", "-"], RULES)
+    assert "Addresses:   0\n\tCleared:     Thu Jan  1 00:03:00 1970\n" in fake.run(show).out
+
+
 def test_one_pfctl_both_kills_states_and_bans() -> None:
     fake = guarded_pf()
     assert fake.connect("192.0.2.1")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fw_guard import applying, config, passes, places
+from fw_guard import config, passes, places
 from fw_guard.firewall import FirewallError, MissingToolError, Result
 from fw_guard.logs.reader import LogError, Source
 from fw_guard.store import Store
@@ -61,9 +61,11 @@ class Machine:
                 file.write(LINE.format(stamp=stamp, pid=pid + number, host=host))
 
     def run_command(self, argv: Sequence[str], stdin: str) -> Result:
-        """The seam: fakes for pf and ipfw, a fixed `ifconfig`."""
+        """The seam: fakes for pf and ipfw, a fixed `ifconfig`, a `netstat` without routes."""
         if argv[0] == "ifconfig":
             return Result(0, "lo0: flags\n\tinet 127.0.0.1 netmask 0xff000000\n", "")
+        if argv[0] == "netstat":
+            return Result(0, "Routing tables\n", "")
         done = self.programs.run(argv, stdin)
         return Result(done.code, done.out, done.err)
 
@@ -384,15 +386,23 @@ def test_a_jail_that_is_broken_keeps_its_own_firewall(
 def test_a_renewed_ban_that_was_not_applied_is_applied_by_the_next_pass(
     pf: tuple[Machine, FakePf],
 ) -> None:
-    machine, _ = pf
+    machine, fake = pf
+    machine.attempts(ATTACKER, 3)
+    machine.run()
     with Store(str(machine.state)) as store:
-        applying.remember(store, ["203.0.113.9"])
-        applying.remember(store, [ATTACKER])
-        assert store.note(applying.CHANGED) == f"{ATTACKER} 203.0.113.9"
+        assert store.dirty() == set()
+        (ban,) = store.bans(machine.now)
+        store.keep_ban(ban._replace(until=machine.now + 7200))
+        store.keep_ban(ban._replace(host="203.0.113.9"))
         store.commit()
     machine.run()
+    assert fake.blocks("203.0.113.9")
+    machine.now = NOW + 3600
+    machine.run()
+    assert fake.blocks(ATTACKER)
+    assert not fake.blocks("203.0.113.9")
     with Store(str(machine.state), reading=True) as store:
-        assert store.note(applying.CHANGED) == ""
+        assert store.dirty() == set()
 
 
 def test_a_glob_that_takes_in_rotated_files_counts_each_line_once(

@@ -1,90 +1,45 @@
-"""Who is never banned, and how the machine's own addresses are found out."""
+"""Who is never banned, and which reason is told."""
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fw_guard import addresses, safety
-from fw_guard.safety import Protection, SafetyError
+from fw_guard import addresses, networks
+from fw_guard.networks import Guarded
+from fw_guard.safety import Protection
+from fw_guard.surroundings import SafetyError
 
 if TYPE_CHECKING:
     import ipaddress
-    from pathlib import Path
+    from collections.abc import Callable, Iterator
 
-OWN = ("198.51.100.5", "2001:db8:5::5")
 IGNORED = (addresses.split("192.0.2.0/24"), addresses.split("2001:db8:a::/48"))
 
-FIB_TRIE = """\
-Main:
-  +-- 0.0.0.0/0 3 0 5
-     |-- 0.0.0.0
-        /0 universe UNICAST
-     +-- 127.0.0.0/8 2 0 2
-        +-- 127.0.0.0/31 1 0 0
-           |-- 127.0.0.0
-              /8 host LOCAL
-           |-- 127.0.0.1
-              /32 host LOCAL
-        |-- 127.255.255.255
-           /32 link BROADCAST
-     +-- 198.51.100.0/24 2 0 2
-        +-- 198.51.100.0/29 2 0 2
-           |-- 198.51.100.0
-              /24 link UNICAST
-           |-- 198.51.100.5
-              /32 host LOCAL
-        |-- 198.51.100.255
-           /32 link BROADCAST
-     |-- 203.0.113.9
-        /32 link UNICAST
-     |-- 203.0.113.77
-        /32 link UNICAST
-        /32 host LOCAL
-Local:
-  +-- 127.0.0.0/8 2 0 2
-     |-- 127.0.0.1
-        /32 host LOCAL
-  |-- 198.51.100.5
-     /32 host LOCAL
-"""
-IF_INET6 = """\
-fe80000000000000021122fffe334455 02 40 20 80     eth0
-20010db8000500000000000000000005 02 40 00 80     eth0
-00000000000000000000000000000001 01 80 10 80       lo
-"""
-IFCONFIG = """\
-em0: flags=8863<UP,BROADCAST,RUNNING,SIMPLEX,MULTICAST> metric 0 mtu 1500
-\toptions=481249b<RXCSUM,TXCSUM,VLAN_MTU>
-\tether 00:11:22:33:44:55
-\tinet 198.51.100.5 netmask 0xffffff00 broadcast 198.51.100.255
-\tinet 198.51.100.6 netmask 0xffffffff broadcast 198.51.100.6 vhid 1
-\tinet6 fe80::211:22ff:fe33:4455%em0 prefixlen 64 scopeid 0x1
-\tinet6 2001:db8:5::5 prefixlen 64 autoconf
-\tmedia: Ethernet autoselect (1000baseT <full-duplex>)
-\tstatus: active
-\tnd6 options=23<PERFORMNUD,ACCEPT_RTADV,AUTO_LINKLOCAL>
-lo0: flags=8049<UP,LOOPBACK,RUNNING,MULTICAST> metric 0 mtu 16384
-\tinet6 ::1 prefixlen 128
-\tinet6 fe80::1%lo0 prefixlen 64 scopeid 0x2
-\tinet 127.0.0.1 netmask 0xff000000
-\tgroups: lo
-tun0: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> metric 0 mtu 1500
-\tinet 203.0.113.77 --> 203.0.113.9 netmask 0xffffffff
-"""
+
+def around(*pairs: tuple[str, str]) -> Callable[[], Iterator[Guarded]]:
+    """Guard these networks, each with its reason."""
+    return lambda: (Guarded(addresses.split(text), reason) for text, reason in pairs)
 
 
-def no_ifconfig() -> str:
-    raise AssertionError("ifconfig is not asked where /proc tells")
+AROUND = around(
+    ("198.51.100.5", "an address of this machine"),
+    ("2001:db8:5::5", "an address of this machine"),
+    ("198.51.100.1", "a gateway of this machine"),
+    ("198.51.100.1", "a name server of this machine"),
+    ("203.0.113.53", "a name server of this machine"),
+    ("203.0.113.7", "a login session of anna"),
+    ("2001:db8:7::7", "a login session of bob"),
+    ("192.0.2.9", "a login session of carl"),
+)
 
 
 @pytest.fixture
 def protection() -> Protection:
-    return Protection(OWN, IGNORED)
+    return Protection(AROUND, IGNORED)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +66,16 @@ def protection() -> Protection:
         ("192.0.2.0", "in ignoreip"),
         ("192.0.2.255", "in ignoreip"),
         ("192.0.2.128/25", "in ignoreip"),
-        ("192.0.0.0/16", "in ignoreip"),
+        ("192.0.0.0/16", "a login session of carl"),
         ("2001:db8:a:1::/64", "in ignoreip"),
         ("2001:db8::/32", "an address of this machine"),
+        ("198.51.100.1", "a gateway of this machine"),
+        ("198.51.100.0/30", "a gateway of this machine"),
+        ("203.0.113.53", "a name server of this machine"),
+        ("203.0.113.0/24", "a name server of this machine"),
+        ("203.0.113.7", "a login session of anna"),
+        ("2001:db8:7::/64", "a login session of bob"),
+        ("192.0.2.9", "a login session of carl"),
         ("0.0.0.0/0", "loopback"),
         ("::/0", "loopback"),
     ],
@@ -134,12 +96,42 @@ def test_everybody_else_may_be_banned(protection: Protection, address: str) -> N
     assert protection.reason(address) == ""
 
 
-def test_a_jail_may_ignore_more(protection: Protection) -> None:
-    more = (addresses.split("203.0.113.0/25"),)
-    assert protection.reason("203.0.113.7", more) == "in ignoreip"
-    assert protection.reason("203.0.113.0/24", more) == "in ignoreip"
-    assert protection.reason("203.0.113.200", more) == ""
-    assert protection.reason("203.0.113.7") == ""
+@pytest.mark.parametrize("common", [(), IGNORED])
+def test_a_jail_may_ignore_more(
+    protection: Protection, common: tuple[addresses.Network, ...]
+) -> None:
+    more = (*common, addresses.split("203.0.113.128/26"))
+    for _ in range(2):
+        assert protection.reason("203.0.113.130", more) == "in ignoreip"
+        assert protection.reason("203.0.113.128/25", more) == "in ignoreip"
+        assert protection.reason("203.0.113.200", more) == ""
+        assert protection.reason("203.0.113.130") == ""
+        assert protection.reason("192.0.2.7", more) == "in ignoreip"
+    other = (*common, addresses.split("203.0.113.192/26"))
+    assert protection.reason("203.0.113.200", other) == "in ignoreip"
+    assert protection.reason("203.0.113.130", other) == ""
+
+
+def test_what_many_jails_have_in_common_is_taken_in_once(
+    protection: Protection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    protection.reason("203.0.113.130")
+    taken: list[int] = []
+
+    class Counted(networks.Networks):
+        """Networks that tell how many there are."""
+
+        def __init__(self, items: Iterator[tuple[addresses.Network, str]]) -> None:
+            found = list(items)
+            taken.append(len(found))
+            super().__init__(found)
+
+    monkeypatch.setattr("fw_guard.safety.Networks", Counted)
+    jails = [(*IGNORED, addresses.split(f"203.0.113.{number}")) for number in range(130, 135)]
+    for _ in range(3):
+        for jail in (IGNORED, *jails):
+            protection.reason("203.0.113.200", jail)
+    assert taken == [1, 1, 1, 1, 1]
 
 
 @given(st.ip_addresses(), st.integers(0, 128))
@@ -148,94 +140,31 @@ def test_no_network_around_an_own_address_may_be_banned(
 ) -> None:
     host = addresses.host(str(own))
     assert host is not None
-    around = f"{host}/{min(length, 32 if ':' not in host else 128)}"
-    assert Protection((host,)).reason(around) != ""
+    wide = f"{host}/{min(length, 32 if ':' not in host else 128)}"
+    guarded = around((host, "an address of this machine"))
+    assert Protection(guarded).reason(wide) != ""
 
 
-def test_the_addresses_of_linux_are_the_local_leaves_of_the_trie() -> None:
-    assert list(safety.ipv4_of_trie(FIB_TRIE)) == [
-        *("127.0.0.0/8", "127.0.0.1", "198.51.100.5", "203.0.113.77"),
-        *("127.0.0.1", "198.51.100.5"),
-    ]
+def test_nothing_is_looked_up_before_somebody_is_asked_about_and_then_once() -> None:
+    asked = []
+
+    def guarded() -> Iterator[Guarded]:
+        asked.append(True)
+        yield Guarded(addresses.split("198.51.100.5"), "an address of this machine")
+
+    protection = Protection(guarded, IGNORED)
+    assert asked == []
+    assert protection.reason("198.51.100.5") == "an address of this machine"
+    assert protection.reason("203.0.113.7") == ""
+    assert asked == [True]
 
 
-def test_the_ipv6_addresses_of_linux_are_the_first_column() -> None:
-    found = list(safety.ipv6_of_table(IF_INET6))
-    assert found == ["fe80::211:22ff:fe33:4455", "2001:db8:5::5", "::1"]
+def test_what_could_not_be_found_out_is_asked_again_and_nobody_is_banned() -> None:
+    def guarded() -> Iterator[Guarded]:
+        yield Guarded(addresses.split("198.51.100.5"), "an address of this machine")
+        raise SafetyError("no address of this machine can be found out; nobody is banned")
 
-
-def test_the_addresses_of_freebsd_are_what_ifconfig_calls_inet() -> None:
-    assert list(safety.addresses_of_ifconfig(IFCONFIG)) == [
-        *("198.51.100.5", "198.51.100.6", "fe80::211:22ff:fe33:4455", "2001:db8:5::5"),
-        *("::1", "fe80::1", "127.0.0.1", "203.0.113.77"),
-    ]
-
-
-@pytest.fixture
-def proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Let the kernel's tables lie in a directory of the test's."""
-    monkeypatch.setattr(safety, "IPV4_TABLE", str(tmp_path / "fib_trie"))
-    monkeypatch.setattr(safety, "IPV6_TABLE", str(tmp_path / "if_inet6"))
-    return tmp_path
-
-
-def test_linux_tells_its_addresses_without_a_command(proc: Path) -> None:
-    (proc / "fib_trie").write_text(FIB_TRIE)
-    (proc / "if_inet6").write_text(IF_INET6)
-    assert set(safety.own_addresses(no_ifconfig)) == {
-        *("127.0.0.0/8", "127.0.0.1", "198.51.100.5", "203.0.113.77"),
-        *("fe80::211:22ff:fe33:4455", "2001:db8:5::5", "::1"),
-    }
-
-
-def test_a_linux_without_ipv6_has_no_table_of_it(proc: Path) -> None:
-    (proc / "fib_trie").write_text(FIB_TRIE)
-    found = safety.own_addresses(no_ifconfig)
-    assert sorted(found) == ["127.0.0.0/8", "127.0.0.1", "198.51.100.5", "203.0.113.77"]
-
-
-def test_a_system_without_proc_is_asked_by_ifconfig(proc: Path) -> None:
-    assert "198.51.100.6" in safety.own_addresses(lambda: IFCONFIG)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "ifconfig: permission denied\n", "em0: flags=8802<> mtu 1500\n"]
-)
-def test_nobody_is_banned_when_no_address_is_found(proc: Path, text: str) -> None:
-    protection = Protection(safety.own_addresses(lambda: text))
+    protection = Protection(guarded)
     for _ in range(2):
-        with pytest.raises(SafetyError, match="can be found out; nobody is banned"):
-            protection.reason("192.0.2.7")
-
-
-def test_nobody_is_banned_when_the_trie_is_empty(proc: Path) -> None:
-    (proc / "fib_trie").write_text("")
-    protection = Protection(safety.own_addresses(no_ifconfig))
-    with pytest.raises(SafetyError, match="can be found out; nobody is banned"):
-        protection.reason("192.0.2.7")
-
-
-def test_nobody_is_banned_when_half_of_the_addresses_cannot_be_read(proc: Path) -> None:
-    (proc / "fib_trie").mkdir()
-    (proc / "if_inet6").write_text(IF_INET6)
-    protection = Protection(safety.own_addresses(no_ifconfig))
-    with pytest.raises(SafetyError, match="fib_trie: Is a directory; nobody is banned"):
-        protection.reason("192.0.2.7")
-    with pytest.raises(SafetyError, match="nobody is banned"):
-        protection.reason("192.0.2.7")
-
-
-def test_a_pass_that_asks_about_nobody_does_not_look_for_addresses(proc: Path) -> None:
-    protection = Protection(safety.own_addresses(no_ifconfig))
-    with pytest.raises(AssertionError, match="ifconfig is not asked"):
-        protection.reason("192.0.2.7")
-
-
-@pytest.mark.skipif(not os.path.exists(safety.IPV4_TABLE), reason="no Linux /proc here")
-def test_this_machine_knows_that_it_is_127_0_0_1() -> None:
-    assert "127.0.0.1" in safety.own_addresses(no_ifconfig)
-
-
-def test_a_network_that_was_made_local_as_a_whole_is_the_machine_s_own() -> None:
-    text = "  |-- 198.51.100.0\n     /24 host LOCAL\n  |-- 203.0.113.0\n     /24 link UNICAST\n"
-    assert list(safety.ipv4_of_trie(text)) == ["198.51.100.0/24"]
+        with pytest.raises(SafetyError, match="nobody is banned"):
+            protection.reason("203.0.113.7")

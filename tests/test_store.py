@@ -9,6 +9,7 @@ import pytest
 
 from fw_guard.hits import Hit
 from fw_guard.logs.reader import Position
+from fw_guard.schema import Told
 from fw_guard.store import Ban, Evidence, Log, Store, StoreError
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def test_everything_that_was_committed_is_there_again(place: str) -> None:
         store.keep_ban(ban, [line])
         store.keep_ban(good)
         store.hold("sshd", OTHER, NOON, "it logged in before")
-        store.tell("preview", {HOST: NOON + 3600, OTHER: None})
+        store.tell("preview", {HOST: Told(NOON + 3600, NOON + 600), OTHER: Told(None, None)})
         store.set_note("pass", str(NOON))
         store.commit()
     with Store(place, reading=True) as store:
@@ -91,8 +92,11 @@ def test_everything_that_was_committed_is_there_again(place: str) -> None:
         assert store.bans(NOON) == [good, ban]
         assert store.evidence("sshd", HOST) == [line]
         assert store.held() == [("sshd", OTHER, NOON, "it logged in before")]
-        assert store.told("preview") == {HOST, OTHER}
-        assert store.told("other") == set()
+        assert store.told("preview") == {
+            HOST: Told(NOON + 3600, NOON + 600),
+            OTHER: Told(None, None),
+        }
+        assert store.told("other") == {}
         assert store.note("pass") == str(NOON)
 
 
@@ -274,14 +278,6 @@ def test_a_host_is_held_back_once_in_each_jail(store: Store) -> None:
     store.hold("sshd", HOST, NOON + 5, "new")
     store.hold("inetd", HOST, NOON + 1, "x")
     assert store.held() == [("inetd", HOST, NOON + 1, "x"), ("sshd", HOST, NOON + 5, "new")]
-
-
-def test_what_an_action_was_told_is_replaced_whole(store: Store) -> None:
-    store.tell("a", {HOST: None, OTHER: 5})
-    store.tell("b", {HOST: None})
-    store.tell("a", {"192.0.2.8": None})
-    assert store.told("a") == {"192.0.2.8"}
-    assert store.told("b") == {HOST}
 
 
 def test_an_empty_note_is_forgotten(store: Store) -> None:

@@ -75,7 +75,9 @@ def status(**more: object) -> Answer:
             }
         ],
         "by_hand": 0,
+        "networks": 0,
         "other_jails": 0,
+        "firewalls": [],
         "last_pass": NOON + 60,
         "now": NOON + 180,
     }
@@ -121,10 +123,10 @@ def test_no_moment_is_a_dash() -> None:
     ("until", "expected"),
     [
         (None, "for good"),
-        (NOON + 3601, "2017-02-07 13:00:01 +0900 (in 1h1s)"),
-        (NOON + 1, "2017-02-07 12:00:01 +0900 (in 1s)"),
-        (NOON, "2017-02-07 12:00:00 +0900 (over)"),
-        (NOON - 60, "2017-02-07 11:59:00 +0900 (over)"),
+        (NOON + 3601, "until 2017-02-07 13:00:01 +0900 (in 1h1s)"),
+        (NOON + 1, "until 2017-02-07 12:00:01 +0900 (in 1s)"),
+        (NOON, "until 2017-02-07 12:00:00 +0900 (over)"),
+        (NOON - 60, "until 2017-02-07 11:59:00 +0900 (over)"),
     ],
 )
 def test_an_ending_says_when_and_in_how_long(until: int | None, expected: str) -> None:
@@ -327,7 +329,7 @@ def test_a_pass_says_what_it_did() -> None:
         "1 matched line with no valid time, or one more than a day ahead: is the clock right?",
         "3 lines too long to be read",
         "ban 192.0.2.7 by sshd until 2017-02-07 13:00:00 +0900: 5 hits in 9s, limit 5 in 10m",
-        "ban 192.0.2.8 by sshd until for good: 5 hits in 9s, limit 5 in 10m",
+        "ban 192.0.2.8 by sshd for good: 5 hits in 9s, limit 5 in 10m",
         "unban 192.0.2.9, banned by sshd: its time is over",
         "not banned by sshd: 192.0.2.10: it logged in before",
     ]

@@ -8,7 +8,7 @@ import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Collection
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -80,8 +80,11 @@ def walk_order(network: Network) -> tuple[int, int, int]:
     return (network.version, int(network.network_address), -network.prefixlen)
 
 
-def longest_match(networks: Container[Network], address: Address) -> Network | None:
+def longest_match(networks: Collection[Network], address: Address) -> Network | None:
     """Find the longest of the networks that holds the address."""
+    if len(networks) < address.max_prefixlen:
+        holding = [network for network in networks if address in network]
+        return max(holding, key=lambda network: network.prefixlen, default=None)
     for length in range(address.max_prefixlen, -1, -1):
         network = network_of(address, length)
         if network in networks:

@@ -1,6 +1,7 @@
 """The part of ipfw's rule language that the project and its users' rulesets here need.
 
-Anything else ends in NotModelledError.
+Anything else ends in NotModelledError. From reading the source and not from a record are: ports and
+how they are printed, `via`, `not established`, and which packets `established` and `setup` fit.
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ _DENY = {"deny", "drop"}
 _PROTOCOLS = {"ip", "ip4", "ip6", "tcp", "udp", "icmp", "ipv6-icmp"}
 _TABLE = re.compile(r"table\(([A-Za-z0-9_.-]{1,63})\)")
 _REFUSALS = ("deny", "reset", "unreach")
+_PORTS = re.compile(r"[0-9]{1,5}(-[0-9]{1,5})?(,[0-9]{1,5}(-[0-9]{1,5})?)*")
+# Where every packet here comes in.
+_INTERFACE = "em0"
+_FLAGS = ("in", "out", "established", "not established", "setup", "keep-state")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,18 @@ class Rule:
         """Whether what fits the rule is stopped: dropped, reset or answered by an error."""
         return self.action.startswith(_REFUSALS)
 
-    def __str__(self) -> str:
-        """Write the rule as `ipfw list` does, after number and set."""
+    def written(self, before_ports: str = "") -> str:
+        """Write the rule as `ipfw list` does, after number and set.
+
+        `before_ports` is "dst-port " for an ipfw that names the ports so.
+        """
         if self.action == "check-state":
             return "check-state :default"
         options = [
             f"{option} :default" if option == "keep-state" else option for option in self.options
         ]
+        if options and options[0].startswith("dst-port "):
+            options[0] = before_ports + options[0].removeprefix("dst-port ")
         words = [self.action, self.protocol, "from", self.source, "to", self.destination, *options]
         return " ".join([*words, "//", self.comment] if self.comment else words)
 
@@ -101,15 +111,37 @@ class Rule:
 def _takes_option(option: str, packet: Packet) -> bool:
     name, _, argument = option.partition(" ")
     if name == "dst-port":
-        return str(packet.port) in argument.split(",")
+        ranges = (part.partition("-") for part in argument.split(","))
+        named = any(int(a) <= packet.port <= int(b or a) for a, _, b in ranges)
+        return named and packet.protocol in ("tcp", "udp")
+    if name == "via":
+        return argument == _INTERFACE
+    is_tcp = packet.protocol == "tcp"
     fits = {
         "in": True,
         "out": False,
-        "established": packet.established,
-        "setup": not packet.established,
+        "established": is_tcp and packet.established,
+        "not established": not (is_tcp and packet.established),
+        "setup": is_tcp and not packet.established,
         "keep-state": True,
     }
-    return fits[name]
+    return fits[option]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A connection of TCP that a `keep-state` rule has let in; `number` is the rule's."""
+
+    number: int
+    source: Address
+    source_port: int
+    destination: Address
+    port: int
+
+    def __str__(self) -> str:
+        """Write it as `ipfw -d list` does."""
+        ends = f"{self.source} {self.source_port} <-> {self.destination} {self.port}"
+        return f"{self.number:05} STATE tcp {ends} :default"
 
 
 @dataclass
@@ -156,6 +188,8 @@ def parse_rule(words: Sequence[str]) -> Rule:
     if len(rest) < 5 or rest[1] != "from" or rest[3] != "to":
         raise NotModelledError(f"ipfw rule: {' '.join(words)!r}")
     protocol, _, source, _, destination, *options = rest
+    if options and _PORTS.fullmatch(options[0]):
+        options.insert(0, "dst-port")
     protocol = "ip" if protocol == "all" else protocol
     known = _TABLE.fullmatch(source) or source == "any" or strict_address(source.split("/")[0])
     if protocol not in _PROTOCOLS or not known or destination not in ("any", "me"):
@@ -181,9 +215,14 @@ def _options(words: Sequence[str]) -> tuple[str, ...]:
     rest = list(words)
     while rest:
         word = rest.pop(0)
-        if word == "dst-port" and rest:
-            options.append(f"dst-port {rest.pop(0)}")
-        elif word in ("in", "out", "established", "setup", "keep-state"):
+        if word == "not" and rest:
+            word = f"not {rest.pop(0)}"
+        if word == "dst-port" and rest and _PORTS.fullmatch(rest[0]):
+            # They are printed right behind the destination, wherever they were written.
+            options.insert(0, f"dst-port {rest.pop(0)}")
+        elif word == "via" and rest:
+            options.append(f"via {rest.pop(0)}")
+        elif word in _FLAGS:
             options.append(word)
         else:
             raise NotModelledError(f"ipfw option {word!r}")

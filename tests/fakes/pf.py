@@ -105,20 +105,36 @@ class FakePf:
 
     def blocks(self, address: str, *, protocol: str = "tcp", port: int = 22) -> bool:
         """Whether a new connection from this address is stopped; loopback is no exception."""
-        return self.kernel.blocks(Packet(_address(address), protocol, port))
+        return self.verdict(address, protocol=protocol, port=port).startswith("block")
 
-    def connect(self, source: str, destination: str = "192.0.2.254") -> bool:
+    def verdict(self, address: str, *, protocol: str = "tcp", port: int = 22) -> str:
+        """What becomes of a new connection: "pass", "block drop" or "block return".
+
+        That "block return" is answered is the manual's word: no record shows the answer.
+        """
+        return self.kernel.verdict(Packet(_address(address), protocol, port))
+
+    def connect(
+        self,
+        source: str,
+        destination: str = "192.0.2.254",
+        *,
+        source_port: int = 50_000,
+        port: int = 22,
+    ) -> bool:
         """Open a connection, which leaves a state; False when it is stopped."""
-        if self.blocks(source):
+        if self.blocks(source, port=port):
             return False
         if self.kernel.enabled:
-            self.kernel.states.append(State(_address(source), _address(destination)))
+            ends = _address(source), _address(destination)
+            self.kernel.states.append(State(*ends, source_port, port))
         return True
 
-    def carries(self, source: str) -> bool:
+    def carries(self, source: str, *, port: int = 22) -> bool:
         """Whether an open connection of this address goes on: a state passes before any rule."""
-        known = any(state.source == _address(source) for state in self.kernel.states)
-        return known or not self.blocks(source)
+        end = _address(source), port
+        known = any((state.source, state.port) == end for state in self.kernel.states)
+        return known or not self.blocks(source, port=port)
 
     def run(self, argv: Sequence[str], stdin: str = "") -> Result:
         """Run `pfctl` with these arguments, the program's name first."""
@@ -263,6 +279,8 @@ class FakePf:
             limits = {"states": 100_000, "src-nodes": 10_000, "frags": 5_000}
             limits["table-entries"] = self.kernel.table_entries
             talk.out += [f"{name:<13} hard limit {limit:8}" for name, limit in limits.items()]
+        elif options.show == "states":
+            talk.out += [str(state) for state in self.kernel.states]
         elif options.show == "Anchors":
             talk.out += [f"  {name}" for name in self.kernel.children(options.anchor)]
         elif options.show == "rules":

@@ -75,10 +75,18 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """A connection that was let in."""
+    """A connection of TCP that was let in."""
 
     source: Address
     destination: Address
+    source_port: int
+    port: int
+
+    def __str__(self) -> str:
+        """Write the state as `pfctl -s states` does; IPv6 is from reading the source."""
+        peer = _end(self.source, self.source_port)
+        own = _end(self.destination, self.port)
+        return f"all tcp {own} <- {peer}       ESTABLISHED:ESTABLISHED"
 
 
 @dataclass
@@ -134,6 +142,8 @@ class Kernel:
                 home.tables.setdefault(rule.table, Table(self.clock))
         for name, persist, members in tables:
             table = home.tables.setdefault(name, Table(self.clock))
+            if not table.active:
+                table.since = self.clock
             table.persist, table.active = persist, True
             if members is not None:
                 self.replace(table, members)
@@ -186,9 +196,9 @@ class Kernel:
         self._check_count(len(table.entries))
         return table.entries
 
-    def blocks(self, packet: Packet) -> bool:
-        """Whether the first packet of a connection is stopped."""
-        return self.enabled and self._verdict(MAIN, packet)[0].startswith("block")
+    def verdict(self, packet: Packet) -> str:
+        """What the rules say of the first packet of a connection, in the words of the rule."""
+        return self._verdict(MAIN, packet)[0] if self.enabled else "pass"
 
     def _verdict(self, anchor: str, packet: Packet, so_far: str = "pass") -> tuple[str, bool]:
         """The last rule that fits decides, or the first with `quick`."""
@@ -239,6 +249,10 @@ class Kernel:
         tables = (table for anchor in self.anchors.values() for table in anchor.tables.values())
         if sum(len(table.entries) for table in tables) + more > self.table_entries:
             raise CommandError(FAILED, "pfctl: Cannot allocate memory.")
+
+
+def _end(address: Address, port: int) -> str:
+    return f"{address}[{port}]" if address.version == 6 else f"{address}:{port}"
 
 
 def below(anchor: str, name: str) -> str:

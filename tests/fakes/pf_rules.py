@@ -1,6 +1,9 @@
 """The part of pf's rule language that the project and its users' rulesets here need.
 
 A word outside it ends in NotModelledError when pf knows it, in a syntax error when pf does not.
+
+From reading the source and not from a record are: ranges of ports, ports without a name, the names
+of other services than echo, ssh and smtp, and several protocols in one statement.
 """
 
 from __future__ import annotations
@@ -14,7 +17,17 @@ from .addresses import Address, Network, is_number, longest_match, network_of, s
 from .result import NotModelledError
 
 # Names that /etc/services gives to the ports used here; `pfctl -s rules` prints the name.
-_SERVICES = {7: "echo", 22: "ssh", 25: "smtp"}
+_SERVICES = {
+    7: "echo",
+    22: "ssh",
+    25: "smtp",
+    53: "domain",
+    80: "http",
+    143: "imap",
+    443: "https",
+}
+# From here on /etc/services has no names.
+_FIRST_DYNAMIC_PORT = 49_152
 _PORTS = {name: port for port, name in _SERVICES.items()}
 _PROTOCOLS = ("tcp", "udp", "icmp", "icmp6")
 # Words of pf.conf(5) which stop a rule here without being a mistake.
@@ -51,7 +64,7 @@ class Rule:
     family: str = ""
     protocol: str = ""
     source: str = "any"
-    port: int | None = None
+    ports: tuple[int, int] | None = None
 
     @property
     def table(self) -> str:
@@ -77,10 +90,15 @@ class Rule:
         return "inet6" if ":" in self.source else "inet"
 
     def _hosts(self) -> str:
-        if self.source == "any" and self.port is None:
+        if self.source == "any" and self.ports is None:
             return "all"
-        port = "" if self.port is None else f" port = {_service_name(self.port)}"
-        return f"from {self.source} to any{port}"
+        return f"from {self.source} to any{self._port()}"
+
+    def _port(self) -> str:
+        if self.ports is None:
+            return ""
+        first, last = self.ports
+        return f" port = {_service_name(first)}" if first == last else f" port {first}:{last}"
 
     def takes(self, packet: Packet) -> bool:
         """Whether all but the source fits the packet."""
@@ -89,8 +107,12 @@ class Rule:
             self.direction != "out"
             and self.family in ("", families[packet.source.version])
             and self.protocol in ("", packet.protocol)
-            and self.port in (None, packet.port)
+            and (self.ports is None or self._takes_port(packet))
         )
+
+    def _takes_port(self, packet: Packet) -> bool:
+        first, last = self.ports or (0, 0)
+        return packet.protocol in ("tcp", "udp") and first <= packet.port <= last
 
     def takes_source(self, address: Address) -> bool:
         """Whether the source fits; for a rule without a table."""
@@ -221,13 +243,13 @@ def _rules(words: _Words) -> list[Rule]:
     sources, ports = _hosts(words)
     words.end()
     return [
-        replace(rule, protocol=_protocol(protocol), source=_source(source), port=port)
-        for protocol, source, port in itertools.product(protocols, sources, ports)
+        replace(rule, protocol=_protocol(protocol), source=_source(source), ports=between)
+        for protocol, source, between in itertools.product(protocols, sources, ports)
     ]
 
 
-def _hosts(words: _Words) -> tuple[list[str], list[int | None]]:
-    sources, ports = ["any"], list[int | None]([None])
+def _hosts(words: _Words) -> tuple[list[str], list[tuple[int, int] | None]]:
+    sources, ports = ["any"], list[tuple[int, int] | None]([None])
     if words.take("all"):
         return sources, ports
     if words.take("from"):
@@ -243,9 +265,17 @@ def _hosts(words: _Words) -> tuple[list[str], list[int | None]]:
     return sources, ports
 
 
-def _ports(words: _Words) -> list[int | None]:
-    words.take("=")
-    return [_port(word) for word in words.several()]
+def _ports(words: _Words) -> list[tuple[int, int] | None]:
+    if words.take("="):
+        port = _port(words.any())
+        return [(port, port)]
+    return [_range(word) for word in words.several()]
+
+
+def _range(word: str) -> tuple[int, int]:
+    """Read a port, or a range as in `8000:8010`."""
+    first, colon, last = word.partition(":")
+    return _port(first), _port(last if colon else first)
 
 
 def _port(word: str) -> int:
@@ -257,9 +287,9 @@ def _port(word: str) -> int:
 
 
 def _service_name(port: int) -> str:
-    if port not in _SERVICES:
-        raise NotModelledError(f"how pfctl prints port {port}")
-    return _SERVICES[port]
+    if port in _SERVICES or port >= _FIRST_DYNAMIC_PORT:
+        return _SERVICES.get(port, str(port))
+    raise NotModelledError(f"how pfctl prints port {port}")
 
 
 def _protocol(word: str) -> str:

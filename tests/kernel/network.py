@@ -5,6 +5,8 @@
     neighbour  192.0.2.8    2001:db8:1:8::8
     switch     192.0.2.254  2001:db8:1:ffff::fe    a bridge in a namespace of its own, with no rules
 
+    guest      198.51.100.2  2001:db8:2::2         on demand: behind the server, which forwards
+
 Every host is a network namespace; nothing of it is ever seen in the namespace of the machine
 itself. Link layer addresses are entered for good on every host: real attackers come through a
 router, so a drop rule must not disturb the neighbour discovery of IPv6, and an unbanned client is
@@ -129,6 +131,25 @@ class Host:
                     )
             return frozenset(name for name, answer in answers.items() if answer.result())
 
+    def answers(
+        self, host: "Host", port: int, *, timeout: float = probes.TIMEOUT
+    ) -> dict[str, probes.Answer]:
+        """What the host answers to each of tcp4, udp4, icmp4, tcp6, udp6 and icmp6."""
+        host._must_listen(port)
+        families: tuple[Family, ...] = (4, 6)
+        with ThreadPoolExecutor() as executor:
+            asked = {}
+            for family in families:
+                where = (self.namespace, host.address(family))
+                for name, probe in (
+                    ("tcp", functools.partial(probes.tcp_answer, *where, port)),
+                    ("udp", functools.partial(probes.udp_answer, *where, port)),
+                    ("icmp", functools.partial(probes.ping_answer, *where)),
+                ):
+                    answer = executor.submit(probe, family=family, timeout=timeout)
+                    asked[f"{name}{family}"] = answer
+            return {name: answer.result() for name, answer in asked.items()}
+
     def open_connection(
         self, host: "Host", port: int, *, family: Family = 4, timeout: float = probes.TIMEOUT
     ) -> Connection:
@@ -222,6 +243,33 @@ class Network:
         _wait_until_ready(host, switch)
         return host
 
+    def join_behind(self, router: Host, name: str = "guest") -> Host:
+        """Add a host that only the router reaches directly, as a container behind its machine.
+
+        The router forwards, and the clients know the way.
+        """
+        host, hardware = self._new_host(name, "198.51.100.2", "2001:db8:2::2")
+        near, far = router.namespace.name, host.namespace.name
+        link = f"link add guests type veth peer name eth0 address {hardware} netns {far}"
+        ip("-netns", near, batch=[link, "link set guests up"])
+        gates = ("198.51.100.1/24", "2001:db8:2::1/64 nodad")
+        ip("-netns", near, batch=[f"address add {gate} dev guests" for gate in gates])
+        self._configure(host, "eth0")
+        routes = (f"via {router.ipv4}", f"via {router.ipv6}")
+        ip(
+            "-netns",
+            far,
+            batch=["route add default via 198.51.100.1", "route add default via 2001:db8:2::1"],
+        )
+        router.namespace.call(_forward)
+        for client, _ in self._members:
+            if client.name not in ("switch", router.name):
+                networks = zip(("198.51.100.0/24", "2001:db8:2::/48"), routes, strict=True)
+                lines = [f"route add {network} {way}" for network, way in networks]
+                ip("-netns", client.namespace.name, batch=lines)
+        _wait_until_ready(self.attacker, host)
+        return host
+
     def _start_switch(self) -> None:
         switch, hardware = self._new_host("switch", "192.0.2.254", "2001:db8:1:ffff::fe")
         ip(
@@ -283,6 +331,13 @@ def _enable_ipv6() -> None:
             if setting.read().strip() != "0":
                 setting.seek(0)
                 setting.write("0")
+
+
+def _forward() -> None:
+    """Let the namespace of the calling thread forward packets, as a machine of containers does."""
+    for setting in ("ipv4/ip_forward", "ipv6/conf/all/forwarding"):
+        with open(f"/proc/sys/net/{setting}", "w") as file:
+            file.write("1")
 
 
 def _wait_until_ready(host: Host, switch: Host) -> None:

@@ -16,6 +16,7 @@ from typing import Literal, Self
 from .namespace import Namespace
 
 Family = Literal[4, 6]
+Answer = Literal["echo", "reset", "prohibited", "silence"]
 
 TIMEOUT = (
     1.0  # seconds until silence counts as dropped; a veth pair answers in well under a millisecond
@@ -31,6 +32,7 @@ REFUSALS = frozenset(
 TOKEN_BYTES = 16
 RECEIVE_BYTES = 65536
 ICMP_REQUEST_AND_REPLY = {4: (8, 0), 6: (128, 129)}  # RFC 792; RFC 4443
+ICMP_PROHIBITED = {4: (3, 13), 6: (1, 1)}  # type and code: RFC 1812, 5.2.7.1; RFC 4443, 3.1
 
 
 class Connection:
@@ -145,6 +147,68 @@ def pings(namespace: Namespace, address: str, family: Family, timeout: float = T
                     return True
         except OSError as error:
             return _false_if_refused(error)
+
+
+def tcp_answer(
+    namespace: Namespace, address: str, port: int, family: Family, timeout: float = TIMEOUT
+) -> Answer:
+    """What a new TCP connection is answered; "prohibited" is ICMP's word for a firewall's no."""
+    try:
+        with open_connection(namespace, address, port, family, timeout) as connection:
+            return "echo" if connection.alive(timeout) else "silence"
+    except OSError as error:
+        return _answer_of(error)
+
+
+def udp_answer(
+    namespace: Namespace, address: str, port: int, family: Family, timeout: float = TIMEOUT
+) -> Answer:
+    """What a datagram is answered."""
+    with _open(namespace, family, socket.SOCK_DGRAM) as probe:
+        probe.settimeout(timeout)
+        try:
+            probe.connect((address, port))
+            probe.send(secrets.token_bytes(TOKEN_BYTES))
+            probe.recv(RECEIVE_BYTES)
+        except OSError as error:
+            return _answer_of(error)
+    return "echo"
+
+
+def ping_answer(
+    namespace: Namespace, address: str, family: Family, timeout: float = TIMEOUT
+) -> Answer:
+    """What an ICMP echo request is answered. A raw socket is told of no error: it hears it."""
+    deadline = time.monotonic() + timeout
+    protocol = socket.IPPROTO_ICMP if family == 4 else socket.IPPROTO_ICMPV6
+    request, reply = ICMP_REQUEST_AND_REPLY[family]
+    identity_and_token = os.urandom(4 + TOKEN_BYTES)
+    with _open(namespace, family, socket.SOCK_RAW, protocol) as probe:
+        probe.sendto(_icmp_packet(request, identity_and_token), (address, 0))
+        while (left := deadline - time.monotonic()) > 0:
+            probe.settimeout(left)
+            try:
+                packet = probe.recv(RECEIVE_BYTES)
+            except TimeoutError:
+                break
+            message = packet[(packet[0] & 0x0F) * 4 :] if family == 4 else packet
+            if identity_and_token not in message:
+                continue
+            if (message[0], message[1]) == ICMP_PROHIBITED[family]:
+                return "prohibited"
+            if message[0] == reply:
+                return "echo"
+    return "silence"
+
+
+def _answer_of(error: OSError) -> Answer:
+    if isinstance(error, TimeoutError):
+        return "silence"
+    if isinstance(error, ConnectionRefusedError | ConnectionResetError):
+        return "reset"
+    if error.errno in (errno.EHOSTUNREACH, errno.EACCES):  # for ICMP; for ICMPv6
+        return "prohibited"
+    raise error
 
 
 def _open(namespace: Namespace, family: Family, kind: int, protocol: int = 0) -> socket.socket:

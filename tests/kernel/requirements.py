@@ -27,8 +27,10 @@ class Program:
 PROGRAMS = {
     "conntrack": Program("conntrack", ("conntrack", "-C")),
     "ip6tables": Program("iptables", ("ip6tables", "-S")),
+    "ip6tables-legacy": Program("iptables", ("ip6tables-legacy", "-S")),
     "ip6tables-restore": Program("iptables", ("ip6tables-restore", "--test")),
     "iptables": Program("iptables", ("iptables", "-S")),
+    "iptables-legacy": Program("iptables", ("iptables-legacy", "-S")),
     "iptables-restore": Program("iptables", ("iptables-restore", "--test")),
     "ipset": Program("ipset", ("ipset", "list", "-name")),
     "nft": Program("nftables", ("nft", "list", "ruleset")),

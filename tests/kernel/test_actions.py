@@ -1,78 +1,27 @@
-"""The shipped actions against the Linux kernel itself, with real packets."""
+"""The shipped actions against the Linux kernel itself: what stands in its tables."""
+
+from __future__ import annotations
 
 import re
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fw_guard import firewall
-from fw_guard.actions import load
-from fw_guard.firewall import FirewallError, Outcome, Result
-from fw_guard.templates import Action
+from fw_guard.firewall import FirewallError, Result
 
+from .acting import ALL_CLASSES, HOUR, NOW, Guard, changed, ruleset, shipped
+from .machine import EVERYTHING, PROGRAMS, back_ends
 from .network import Host, Network
 
 if TYPE_CHECKING:
-    from .probes import Family
+    from collections.abc import Iterator, Sequence
 
-ACTIONS = Path(__file__).parents[2] / "actions"
-PROGRAMS = {
-    "nftables": ("nft",),
-    "ipset": ("ipset", "iptables", "ip6tables"),
-    "iptables": ("iptables", "ip6tables", "iptables-restore", "ip6tables-restore"),
-}
 PORT = 7
 SILENCE = 0.5  # seconds without an answer that count as shut out
-NOW = 1_700_000_000
-HOUR = 3600
-EVERYTHING = frozenset({"tcp4", "udp4", "icmp4", "tcp6", "udp6", "icmp6"})
-OF_IPV4 = frozenset({"tcp4", "udp4", "icmp4"})
-OF_IPV6 = EVERYTHING - OF_IPV4
 ATTACKER4, ATTACKER6 = "192.0.2.7", "2001:db8:1:7::/64"
-NEIGHBOUR4 = "192.0.2.8"
-ALL_CLASSES = {
-    "192.0.2.9": NOW + HOUR,
-    "192.0.2.10": None,
-    "198.51.100.0/25": None,
-    "198.51.100.128/25": None,
-    "203.0.113.0/24": NOW + HOUR,
-    "2001:db8:5::7": NOW + HOUR,
-    "2001:db8:5:1::/64": NOW + HOUR,
-    "2001:db8:5:2::/64": None,
-    "2001:db8:6::/48": None,
-    "2001:db8:7::/48": None,
-}
 
-
-@dataclass
-class Guard:
-    """An action at work on the server of a network, with a record of every command."""
-
-    action: Action
-    host: Host
-    calls: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
-
-    def run(self, argv: Sequence[str], stdin: str) -> Result:
-        """Run a command on the server."""
-        self.calls.append((tuple(argv), stdin))
-        done = self.host.run(argv, stdin=stdin)
-        return Result(done.returncode, done.stdout, done.stderr)
-
-    def wants(self, wanted: Mapping[str, int | None], *changed: str) -> Outcome:
-        """Make the firewall hold this; the record starts anew."""
-        self.calls.clear()
-        return firewall.reconcile(self.action, wanted, NOW, changed=changed, run=self.run)
-
-    @property
-    def changes(self) -> list[tuple[str, ...]]:
-        """The commands run since that are not mere questions."""
-        questions = {check.argv for check in self.action.checks}
-        questions |= {listing.argv for listing in self.action.listings}
-        return [argv for argv, _ in self.calls if argv not in questions]
+every_back_end = back_ends("nftables", "iptables", "ipset")
 
 
 @pytest.fixture
@@ -82,184 +31,10 @@ def network() -> Iterator[Network]:
         yield network
 
 
-def back_ends(*names: str) -> pytest.MarkDecorator:
-    """Run a test with each of these actions; skip those whose programs are not here."""
-    cases = [
-        pytest.param(name, marks=pytest.mark.needs(*PROGRAMS[name]), id=name) for name in names
-    ]
-    return pytest.mark.parametrize("name", cases)
-
-
-every_back_end = back_ends("nftables", "iptables", "ipset")
-back_ends_with_times = back_ends("nftables", "ipset")
-
-
 @pytest.fixture
-def guard(name: str, needed_programs: None, network: Network) -> Guard:
+def guard(back_end: str, needed_programs: None, network: Network) -> Guard:
     """The action on the server, which has rules of its owner's."""
-    return Guard(load(str(ACTIONS / f"{name}.toml")), network.server)
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    """Wait until it holds, ten seconds at most."""
-    deadline = time.monotonic() + 10
-    while not (held := condition()) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return held
-
-
-def ruleset(host: Host) -> str:
-    """All rules and sets of the host, without counters, times left and other accidents."""
-    texts = [
-        host.run(argv).stdout
-        for argv in (
-            ["nft", "-s", "list", "ruleset"],
-            ["iptables-save"],
-            ["ip6tables-save"],
-            ["ipset", "save"],
-        )
-    ]
-    lines = [line for text in texts for line in text.splitlines() if not line.startswith("#")]
-    return re.sub(r"\[\d+:\d+\]| initval 0x\w+| (timeout|expires) \w+", "", "\n".join(lines))
-
-
-@every_back_end
-class TestPackets:
-    """Who is banned gets nothing through, and nobody else notices."""
-
-    def test_a_banned_source_is_shut_out_and_its_neighbour_is_not(
-        self, guard: Guard, network: Network
-    ) -> None:
-        assert network.attacker.reach(network.server, PORT) == EVERYTHING
-        outcome = guard.wants({ATTACKER4: NOW + HOUR, ATTACKER6: NOW + HOUR})
-        assert outcome == Outcome((ATTACKER4, ATTACKER6), (), True, ())
-        assert network.attacker.reach(network.server, PORT, timeout=SILENCE) == frozenset()
-        assert network.neighbour.reach(network.server, PORT) == EVERYTHING
-
-    @pytest.mark.parametrize(
-        ("banned", "left"),
-        [
-            ("192.0.2.7", OF_IPV6),
-            ("192.0.2.0/29", OF_IPV6),
-            ("2001:db8:1:7::7", OF_IPV4),
-            ("2001:db8:1:7::/64", OF_IPV4),
-            ("2001:db8:1::/61", OF_IPV4),
-        ],
-    )
-    def test_every_class_of_addresses_shuts_out(
-        self, guard: Guard, network: Network, banned: str, left: frozenset[str]
-    ) -> None:
-        guard.wants({banned: NOW + HOUR})
-        assert network.attacker.reach(network.server, PORT, timeout=SILENCE) == left
-        assert network.neighbour.reach(network.server, PORT) == EVERYTHING
-
-    def test_another_host_of_the_same_64_is_banned_with_it(
-        self, guard: Guard, network: Network
-    ) -> None:
-        other = network.join("other", "192.0.2.9", "2001:db8:1:7:ffff::9")
-        guard.wants({ATTACKER6: None})
-        assert other.reach(network.server, PORT, timeout=SILENCE) == OF_IPV4
-
-    def test_an_open_connection_is_cut(self, guard: Guard, network: Network) -> None:
-        connections = [
-            network.attacker.open_connection(network.server, PORT, family=family)
-            for family in (4, 6)
-        ]
-        guard.wants({ATTACKER4: NOW + HOUR, ATTACKER6: NOW + HOUR})
-        assert [connection.alive(SILENCE) for connection in connections] == [False, False]
-
-    def test_an_owner_that_accepts_everything_does_not_let_a_banned_source_in(
-        self, guard: Guard, network: Network
-    ) -> None:
-        for tool in ("iptables", "ip6tables"):
-            network.server.run([tool, "-A", "INPUT", "-j", "ACCEPT"], check=True)
-        guard.wants({ATTACKER4: None, ATTACKER6: None})
-        assert network.attacker.reach(network.server, PORT, timeout=SILENCE) == frozenset()
-
-    def test_an_unban_lets_in_at_once(self, guard: Guard, network: Network) -> None:
-        guard.wants({ATTACKER4: None, ATTACKER6: None, NEIGHBOUR4: None})
-        outcome = guard.wants({NEIGHBOUR4: None})
-        assert outcome == Outcome((), (ATTACKER4, ATTACKER6), False, ())
-        assert network.attacker.reach(network.server, PORT) == EVERYTHING
-        assert network.neighbour.reach(network.server, PORT, timeout=SILENCE) == OF_IPV6
-
-    def test_a_host_stays_shut_out_when_its_network_takes_its_place(
-        self, guard: Guard, network: Network
-    ) -> None:
-        guard.wants({ATTACKER4: NOW + HOUR, ATTACKER6: NOW + HOUR})
-        wanted = {
-            ATTACKER4: NOW + HOUR,
-            ATTACKER6: NOW + HOUR,
-            "192.0.2.0/29": NOW + HOUR,
-            "2001:db8:1::/61": NOW + HOUR,
-        }
-        outcome = guard.wants(wanted)
-        assert outcome.banned == ("192.0.2.0/29", "2001:db8:1::/61")
-        assert network.attacker.reach(network.server, PORT, timeout=SILENCE) == frozenset()
-        guard.wants({ATTACKER4: NOW + HOUR, ATTACKER6: NOW + HOUR})
-        assert network.attacker.reach(network.server, PORT, timeout=SILENCE) == frozenset()
-
-
-@back_ends_with_times
-class TestTimes:
-    """The kernel itself ends a ban."""
-
-    @pytest.mark.parametrize(
-        ("banned", "shut"),
-        [
-            ("192.0.2.7", OF_IPV4),
-            ("192.0.2.0/29", OF_IPV4),
-            ("2001:db8:1:7::7", OF_IPV6),
-            ("2001:db8:1:7::/64", OF_IPV6),
-            ("2001:db8:1::/61", OF_IPV6),
-        ],
-    )
-    def test_a_ban_ends_without_another_pass(
-        self, guard: Guard, network: Network, banned: str, shut: frozenset[str]
-    ) -> None:
-        guard.wants({banned: NOW + 2, "192.0.2.8": None, "2001:db8:1:8::/64": NOW + HOUR})
-        before = len(guard.calls)
-        family: Family = 4 if shut == OF_IPV4 else 6
-        assert not network.attacker.can_ping(network.server, family=family, timeout=0.2)
-        assert until(lambda: network.attacker.can_ping(network.server, family=family, timeout=0.2))
-        assert network.attacker.reach(network.server, PORT) == EVERYTHING
-        assert network.neighbour.reach(network.server, PORT, timeout=SILENCE) == frozenset()
-        assert len(guard.calls) == before
-
-    @pytest.mark.parametrize("banned", sorted(ALL_CLASSES))
-    def test_a_changed_time_replaces_the_old_one(self, guard: Guard, banned: str) -> None:
-        guard.wants({banned: NOW + HOUR})
-        assert 3500 < seconds_left(guard, banned) <= 3600
-        assert guard.wants({banned: NOW + 86400}, banned).banned == (banned,)
-        assert 86300 < seconds_left(guard, banned) <= 86400
-        guard.wants({banned: None}, banned)
-        assert seconds_left(guard, banned) == 0
-        guard.wants({banned: NOW + 600}, banned)
-        assert 500 < seconds_left(guard, banned) <= 600
-
-    def test_a_ban_longer_than_the_kernel_can_keep_is_taken(self, guard: Guard) -> None:
-        century = NOW + 100 * 365 * 86400
-        outcome = guard.wants(dict.fromkeys(ALL_CLASSES, century))
-        assert outcome.banned == tuple(ALL_CLASSES)
-        assert guard.wants(dict.fromkeys(ALL_CLASSES, century)).banned == ()
-
-
-def seconds_left(guard: Guard, address: str) -> int:
-    """The time that the kernel gives an address, 0 for good."""
-    if guard.action.path.endswith("ipset.toml"):
-        name = "fw_guard6" if ":" in address else "fw_guard4"
-        text = guard.host.run(["ipset", "save", name], check=True).stdout
-        found = re.search(rf"^add {name} {re.escape(address)} timeout (\d+)$", text, re.MULTILINE)
-        assert found is not None, text
-        return int(found[1])
-    text = guard.host.run(["nft", "list", "table", "inet", "fw_guard"], check=True).stdout
-    listed = address.removesuffix("/64")
-    found = re.search(rf"[ {{]{re.escape(listed)}( timeout \w+ expires (\w+))?[ ,]", text)
-    assert found is not None, text
-    if not found[1]:
-        return 0
-    units = {"d": 86400, "h": 3600, "m": 60, "s": 1, "ms": 0}
-    return sum(int(n) * units[unit] for n, unit in re.findall(r"(\d+)(ms|[dhms])", found[2]))
+    return shipped(back_end, network.server)
 
 
 @every_back_end
@@ -269,19 +44,20 @@ class TestRules:
     def test_a_quiet_pass_changes_nothing_and_runs_no_command_that_could(
         self, guard: Guard
     ) -> None:
-        first = guard.wants(ALL_CLASSES)
-        assert first == Outcome(tuple(ALL_CLASSES), (), True, ())
+        assert guard.wants(ALL_CLASSES).plan.ban == tuple(ALL_CLASSES)
         before = ruleset(guard.host)
-        assert guard.wants(ALL_CLASSES) == Outcome((), (), False, ())
+        again = guard.wants(ALL_CLASSES)
+        assert (changed(again), again.was_set_up) == (((), (), ()), False)
         assert guard.changes == []
         assert [stdin for _, stdin in guard.calls if stdin] == []
-        assert len(guard.calls) == len(set(guard.calls))
+        # Once to compare, and once more for how it looks when all is done.
+        assert max(guard.calls.count(call) for call in guard.calls) <= 2
         assert ruleset(guard.host) == before
 
     def test_what_is_banned_is_read_back_whole(self, guard: Guard) -> None:
         guard.wants(ALL_CLASSES)
-        assert guard.wants({}).unbanned == tuple(ALL_CLASSES)
-        assert guard.wants({}) == Outcome((), (), False, ())
+        assert guard.wants({}).plan.unban == tuple(ALL_CLASSES)
+        assert changed(guard.wants({})) == ((), (), ())
 
     def test_to_set_up_twice_is_to_set_up_once(self, guard: Guard) -> None:
         firewall.set_up(guard.action, guard.run)
@@ -295,9 +71,9 @@ class TestRules:
         wanted: dict[str, int | None] = {
             f"198.18.{i // 256}.{i % 256}": NOW + HOUR for i in range(guard.action.most or 2000)
         }
-        assert len(guard.wants(wanted).banned) == len(wanted)
+        assert len(guard.wants(wanted).plan.ban) == len(wanted)
         assert guard.changes == [batch.argv for batch in guard.action.ban]
-        assert len(guard.wants({}).unbanned) == len(wanted)
+        assert len(guard.wants({}).plan.unban) == len(wanted)
         batches = guard.action.unban or guard.action.ban
         assert guard.changes == [batch.argv for batch in batches]
 
@@ -322,10 +98,44 @@ class TestRules:
         assert ruleset(guard.host) == before
 
     def test_the_intended_commands_are_those_that_are_run(self, guard: Guard) -> None:
-        intended = firewall.intended(guard.action, ALL_CLASSES, NOW, run=guard.run)
+        intended = firewall.intended(guard.action, ALL_CLASSES, NOW, told={}, run=guard.run)
         guard.wants(ALL_CLASSES)
         asked = {argv for step in guard.action.setup for argv in (step.unless, step.when)}
         assert [c.argv for c in intended] == [argv for argv in guard.changes if argv not in asked]
+
+
+@back_ends("nftables", "ipset")
+class TestSight:
+    """What a quiet pass sees, and what it does then."""
+
+    def test_a_firewall_that_was_left_alone_looks_as_it_was_left(self, guard: Guard) -> None:
+        guard.wants(ALL_CLASSES)
+        assert guard.sight is not None
+        assert guard.looks() == guard.sight
+        listings = {listing.argv for listing in guard.action.listings}
+        assert listings.isdisjoint(argv for argv, _ in guard.calls)
+
+    def test_one_that_somebody_changed_looks_otherwise(self, guard: Guard) -> None:
+        guard.wants(ALL_CLASSES)
+        for command in DAMAGE[guard.name]["our members"]:
+            guard.host.run(command.split(), check=True)
+        assert guard.looks() != guard.sight
+
+    def test_one_without_its_rules_cannot_be_trusted(self, guard: Guard) -> None:
+        guard.wants(ALL_CLASSES)
+        for command in DAMAGE[guard.name]["our rules"]:
+            guard.host.run(command.split(), check=True)
+        assert guard.looks() != guard.sight
+
+    def test_only_what_changed_is_told(self, guard: Guard) -> None:
+        guard.wants(ALL_CLASSES)
+        wanted = {**ALL_CLASSES, ATTACKER4: NOW + HOUR, "203.0.113.0/24": None}
+        del wanted["192.0.2.9"]
+        outcome = guard.adjusts(wanted, ATTACKER4, "203.0.113.0/24", "192.0.2.9")
+        assert changed(outcome) == ((ATTACKER4,), ("203.0.113.0/24",), ("192.0.2.9",))
+        assert len(guard.changes) == 3
+        assert guard.looks() == guard.sight
+        assert changed(guard.wants(wanted)) == ((), (), ())
 
 
 def with_rules_of_an_owner(host: Host) -> None:
@@ -401,7 +211,7 @@ DAMAGE = {
     },
     "ipset": {
         "every rule": EVERY_RULE,
-        "INPUT": ["iptables -F INPUT", "ip6tables -F INPUT"],
+        "our rules": ["iptables -F INPUT", "ip6tables -F INPUT"],
         "every set": ["iptables -F", "ip6tables -F", "ipset destroy"],
         "our members": ["ipset flush"],
     },
@@ -409,7 +219,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize(
-    ("name", "lost"),
+    ("back_end", "lost"),
     [
         pytest.param(name, lost, marks=pytest.mark.needs("nft", *PROGRAMS[name]))
         for name, damages in DAMAGE.items()
@@ -417,23 +227,24 @@ DAMAGE = {
     ],
 )
 def test_what_was_lost_is_put_back_by_the_next_pass(
-    guard: Guard, network: Network, name: str, lost: str
+    guard: Guard, network: Network, back_end: str, lost: str
 ) -> None:
     wanted = {ATTACKER4: NOW + HOUR, ATTACKER6: NOW + HOUR}
     guard.wants(wanted)
     whole = ruleset(guard.host)
-    for command in DAMAGE[name][lost]:
+    for command in DAMAGE[back_end][lost]:
         guard.host.run(command.split(), check=True)
     assert ruleset(guard.host) != whole
     outcome = guard.wants(wanted)
     assert outcome.was_set_up == (lost != "our members")
     assert network.attacker.reach(network.server, PORT, timeout=SILENCE) == frozenset()
     assert network.neighbour.reach(network.server, PORT) == EVERYTHING
-    assert guard.wants(wanted) == Outcome((), (), False, ())
+    again = guard.wants(wanted)
+    assert (changed(again), again.was_set_up) == (((), (), ()), False)
 
 
 @pytest.mark.needs("nft")
-@pytest.mark.parametrize("name", ["nftables"])
+@pytest.mark.parametrize("back_end", ["nftables"])
 def test_a_refused_batch_is_an_error_that_says_why(guard: Guard) -> None:
     guard.wants({})
 
@@ -444,7 +255,14 @@ def test_a_refused_batch_is_an_error_that_says_why(guard: Guard) -> None:
         return guard.run(argv, stdin)
 
     with pytest.raises(FirewallError) as caught:
-        firewall.reconcile(guard.action, {"10.1.0.0/16": None}, NOW, run=with_a_meddler)
+        firewall.reconcile(
+            guard.action,
+            {"10.1.0.0/16": None},
+            NOW,
+            told={},
+            run=with_a_meddler,
+            generation=guard.generation,
+        )
     message = str(caught.value)
     assert message.startswith("`nft -f -` failed with exit code 1: ")
     assert "interval overlaps with an existing one" in message
@@ -454,4 +272,20 @@ def test_a_refused_batch_is_an_error_that_says_why(guard: Guard) -> None:
     )
     # What the meddler put there is foreign, and the next pass takes it out.
     outcome = guard.wants({"10.1.0.0/16": None})
-    assert outcome == Outcome(("10.1.0.0/16",), ("10.0.0.0/8",), False, ())
+    assert changed(outcome) == (("10.1.0.0/16",), (), ("10.0.0.0/8",))
+
+
+@back_ends("iptables", "ipset")
+def test_a_question_that_meets_a_lock_is_not_taken_for_answered_with_no(guard: Guard) -> None:
+    guard.wants({ATTACKER4: None})
+    before = ruleset(guard.host)
+
+    def locked(argv: Sequence[str], stdin: str) -> Result:
+        if {"-C", "-S", "-L"}.intersection(argv):
+            return Result(4, "", "Another app is currently holding the xtables lock.\n")
+        return guard.run(argv, stdin)
+
+    for act in (firewall.set_up, firewall.teardown):
+        with pytest.raises(FirewallError, match=r"another program is at work.*next pass"):
+            act(guard.action, locked)
+    assert ruleset(guard.host) == before

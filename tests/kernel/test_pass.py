@@ -4,33 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from .machine import EVERYTHING, IPV4, IPV6, Machine, back_ends
+
 if TYPE_CHECKING:
-    from .network import Host, Network
+    from pathlib import Path
 
-SCRIPT = Path(sys.prefix) / "bin" / "fw-guard"
-CRON = {"PATH": "", "HOME": "/"}
-EVERYTHING = {"tcp4", "udp4", "icmp4", "tcp6", "udp6", "icmp6"}
-IPV4, IPV6 = {"tcp4", "udp4", "icmp4"}, {"tcp6", "udp6", "icmp6"}
+    from .network import Network
+
 PORT = 2222
-LINE = "{stamp} gw sshd-session[{pid}]: Failed password for root from {host} port 50273 ssh2\n"
-CONFIG = """
-action = "{action}"
-maxretry = 3
-findtime = "10m"
-bantime = "{bantime}"
-
-[jail.sshd]
-filter = "sshd"
-logs = ["{log}"]
-"""
-
 OWNERS_RULES = """
 table inet filter {
     chain input {
@@ -41,69 +27,15 @@ table inet filter {
 }
 """
 
-back_ends = pytest.mark.parametrize(
-    "action",
-    [
-        pytest.param("nftables", marks=pytest.mark.needs("nft")),
-        pytest.param("iptables", marks=pytest.mark.needs("iptables", "ip6tables")),
-        pytest.param("ipset", marks=pytest.mark.needs("iptables", "ip6tables", "ipset")),
-    ],
-)
-
-
-class Machine:
-    """The guarded host with a configuration, a log and a state, run as cron runs it."""
-
-    def __init__(self, host: Host, place: Path, action: str, bantime: str = "1h") -> None:
-        self.host = host
-        self.place = place
-        self.log = place / "auth.log"
-        self.log.touch()
-        (place / "etc").mkdir()
-        self.write("fw-guard.toml", CONFIG.format(action=action, bantime=bantime, log=self.log))
-
-    def write(self, name: str, text: str) -> None:
-        path = self.place / "etc" / name
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(text)
-        path.chmod(0o600)
-
-    def attempts(self, host: str, count: int, *, ago: int = 5) -> None:
-        """Let sshd log failed logins of a host, the last one ``ago`` seconds ago."""
-        stamp = time.strftime("%Y-%m-%dT%H:%M:%S+00:00", time.gmtime(time.time() - ago))
-        with self.log.open("a") as file:
-            for number in range(count):
-                file.write(LINE.format(stamp=stamp, pid=1000 + number, host=host))
-
-    def guard(self, *words: str, code: int = 0) -> str:
-        """Run fw-guard in cron's environment; its exit code must be ``code``."""
-        options = ["-c", f"{self.place}/etc", "--state", f"{self.place}/state"]
-        done = self.host.run([str(SCRIPT), *options, *words], env=CRON)
-        assert done.returncode == code, done.stderr + done.stdout
-        return done.stdout if code == 0 else done.stderr
-
-    def quiet_pass(self) -> None:
-        """Run a pass; it must say nothing at all."""
-        options = ["-c", f"{self.place}/etc", "--state", f"{self.place}/state"]
-        done = self.host.run([str(SCRIPT), *options, "run"], env=CRON)
-        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-
-    def ruleset(self) -> str:
-        """Give all rules and members of this host's kernel, without what changes by itself."""
-        text = self.host.run(["nft", "-s", "list", "ruleset"], check=True).stdout
-        sets = self.host.run(["ipset", "save"]).stdout
-        words = (text + sets).split()
-        return " ".join(
-            w for i, w in enumerate(words) if words[i - 1] not in ("expires", "timeout")
-        )
+every_back_end = back_ends("nftables", "iptables", "ipset")
 
 
 @pytest.fixture
-def machine(network: Network, tmp_path: Path, action: str) -> Machine:
-    return Machine(network.server, tmp_path, action)
+def machine(network: Network, tmp_path: Path, back_end: str) -> Machine:
+    return Machine(network.server, tmp_path, back_end)
 
 
-@back_ends
+@every_back_end
 def test_a_banned_source_cannot_connect_and_its_neighbour_can(
     network: Network, machine: Machine
 ) -> None:
@@ -116,7 +48,7 @@ def test_a_banned_source_cannot_connect_and_its_neighbour_can(
         assert network.neighbour.reach(network.server, PORT) == EVERYTHING
 
 
-@back_ends
+@every_back_end
 def test_ipv6_is_counted_and_banned_by_its_64(network: Network, machine: Machine) -> None:
     for last in ("7", "8", "9"):
         machine.attempts(f"2001:db8:1:7::{last}", 1)
@@ -128,7 +60,7 @@ def test_ipv6_is_counted_and_banned_by_its_64(network: Network, machine: Machine
     assert [ban["address"] for ban in bans] == ["2001:db8:1:7::/64"]
 
 
-@back_ends
+@every_back_end
 def test_unban_frees_at_once(network: Network, machine: Machine) -> None:
     machine.attempts(network.attacker.ipv4, 3)
     machine.quiet_pass()
@@ -140,11 +72,11 @@ def test_unban_frees_at_once(network: Network, machine: Machine) -> None:
         assert network.attacker.can_connect(network.server, PORT)
 
 
-@back_ends
+@every_back_end
 def test_after_the_ban_time_it_can_connect_again(
-    network: Network, tmp_path: Path, action: str
+    network: Network, tmp_path: Path, back_end: str
 ) -> None:
-    machine = Machine(network.server, tmp_path, action, bantime="6s")
+    machine = Machine(network.server, tmp_path, back_end, bantime="6s")
     machine.attempts(network.attacker.ipv4, 3, ago=2)
     with network.server.listen(PORT):
         machine.quiet_pass()
@@ -156,7 +88,7 @@ def test_after_the_ban_time_it_can_connect_again(
         assert json.loads(machine.guard("list", "--json"))["bans"] == []
 
 
-@back_ends
+@every_back_end
 def test_a_second_pass_changes_nothing(network: Network, machine: Machine) -> None:
     machine.attempts(network.attacker.ipv4, 3)
     machine.attempts("2001:db8:1:8::8", 3)
@@ -167,7 +99,7 @@ def test_a_second_pass_changes_nothing(network: Network, machine: Machine) -> No
     assert machine.ruleset() == before
 
 
-@back_ends
+@every_back_end
 def test_a_flushed_firewall_is_mended_by_the_next_pass(network: Network, machine: Machine) -> None:
     machine.attempts(network.attacker.ipv4, 3)
     machine.quiet_pass()
@@ -179,7 +111,7 @@ def test_a_flushed_firewall_is_mended_by_the_next_pass(network: Network, machine
         assert not network.attacker.can_connect(network.server, PORT)
 
 
-@back_ends
+@every_back_end
 def test_the_owner_s_rules_stay_as_they_are(network: Network, machine: Machine) -> None:
     network.server.run(["nft", "-f", "-"], stdin=OWNERS_RULES, check=True)
     before = network.server.run(["nft", "list", "table", "inet", "filter"], check=True).stdout
@@ -190,7 +122,7 @@ def test_the_owner_s_rules_stay_as_they_are(network: Network, machine: Machine) 
     assert after == before
 
 
-@back_ends
+@every_back_end
 def test_this_machine_s_own_address_is_never_banned(network: Network, machine: Machine) -> None:
     machine.attempts(network.server.ipv4, 9)
     machine.quiet_pass()
@@ -226,8 +158,8 @@ def test_a_change_of_action_takes_the_old_firewall_s_furniture_away(
     machine = Machine(network.server, tmp_path, "nftables")
     machine.attempts(network.attacker.ipv4, 3)
     machine.quiet_pass()
-    config = CONFIG.format(action="preview", bantime="1h", log=machine.log)
-    machine.write("fw-guard.toml", config)
+    machine.action = "preview"
+    machine.configure()
     assert "192.0.2.7" in machine.guard("run")
     assert network.server.run(["nft", "list", "ruleset"], check=True).stdout == ""
 
@@ -240,7 +172,8 @@ def test_a_missing_tool_is_said_and_the_bans_are_kept(network: Network, tmp_path
     assert "`pfctl` is not installed" in said
     bans: list[Any] = json.loads(machine.guard("list", "--json"))["bans"]
     assert [ban["address"] for ban in bans] == ["192.0.2.7"]
-    machine.write("fw-guard.toml", CONFIG.format(action="nftables", bantime="1h", log=machine.log))
+    machine.action = "nftables"
+    machine.configure()
     with network.server.listen(PORT):
         machine.guard("run")
         assert not network.attacker.can_connect(network.server, PORT)
