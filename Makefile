@@ -8,8 +8,9 @@ RUN    = $(VENV)/bin/python
 demo: $(VENV)/ready
 	@$(RUN) demo/demo.py
 
+# Side by side on as many processors as there are: many tests wait for packets that must not come.
 test: $(VENV)/ready
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --dist worksteal
 
 lint: $(VENV)/ready
 	$(RUN) -m ruff check .

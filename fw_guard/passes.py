@@ -21,7 +21,6 @@ from fw_guard.hits import BRAKED
 from fw_guard.judging import reason_of, rule_of
 from fw_guard.safety import Protection
 from fw_guard.store import Ban, Store, StoreError, make_directory
-from fw_guard.text import count
 from fw_guard.widening import widen
 
 if TYPE_CHECKING:
@@ -229,8 +228,9 @@ def is_recent(pruned: str, now: int) -> bool:
 def brake_text(figures: Figures, brake: int) -> str:
     """Say that the brake held bans back, and what to do about it."""
     return (
-        f"{count(figures.braked, 'ban')} more than `brake` = {brake} were due in this pass and wait"
-        " for the next; if a filter has gone wrong, `fw-guard unban --all` lets everybody in again"
+        f"more bans were due in this pass than `brake` = {brake}, which leaves {figures.braked} of"
+        " them to the next; if a filter has gone wrong, `fw-guard unban --all` lets everybody in"
+        " again"
     )
 
 
