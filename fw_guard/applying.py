@@ -15,9 +15,8 @@ from fw_guard import evidence, firewall
 from fw_guard.faults import FaultsError
 from fw_guard.firewall import FirewallError, MissingToolError, Sight
 from fw_guard.guarding import Guarded
-from fw_guard.settings import parted
 from fw_guard.text import count
-from fw_guard.wanting import Wanting
+from fw_guard.wanting import Wanting, prolong
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -89,21 +88,21 @@ def apply(
         told += [rehearse(every[label], None, say) for label in gone]
         return [trouble for some in told for trouble in some]
     troubles = [trouble for label in used for trouble in hold(every[label], wanting, earlier)]
-    for label in gone if not troubles else ():
-        troubles += let_go(every[label])
-        for other in used:
-            if parted(label)[0] == parted(other)[0]:
-                every[other].forget()  # its furniture may have stood beside what has gone
-                troubles += hold(every[other], wanting, earlier)
+    is_refused = any(every[label].refused for label in used)
+    for label in gone:
+        troubles += thin_out(every[label]) if is_refused else let_go(every[label])
+        for other in used if not is_refused else ():
+            every[other].forget()  # its furniture may have been the same, or stood beside it
+            troubles += hold(every[other], wanting, earlier)
     for guarded in every.values() if moved else ():
         if (known := guarded.known()) is not None:
             guarded.learn(*known)
     unheard = [label for label in used if label not in store.note(SET_UP).split()]
     has_news = bool(wanting.changed) or is_new
-    if not unheard and (has_news or not applied <= now < applied + COMPARED_EVERY):
+    if has_news or not applied <= now < applied + COMPARED_EVERY:
         store.clean()
         store.set_note(APPLIED, str(now))
-        store.set_note(MEANS, wanting.means)
+        store.set_note(MEANS, "" if unheard else wanting.means)  # else they are asked for anew
     store.commit()
     return troubles
 
@@ -121,12 +120,12 @@ def hold(guarded: Guarded, wanting: Wanting, earlier: frozenset[str]) -> list[Tr
     try:
         return mend(guarded, wanting, is_new=is_new)
     except FaultsError as error:
-        guarded.forget()
+        guarded.refuse()
         return [(error.status, str(error))]
     except FirewallError as error:
         if is_new and isinstance(error, MissingToolError):
             use(guarded, is_used=False)
-        guarded.forget()
+        guarded.refuse()
         return [(error.status, f"{guarded.label}: {error}")]
 
 
@@ -144,6 +143,27 @@ def let_go(guarded: Guarded) -> list[Trouble]:
     except FirewallError as error:
         return [(error.status, f"{guarded.label}: {error}")]
     use(guarded, is_used=False)
+    guarded.store.set_note(f"options {guarded.label}", "")
+    return []
+
+
+def thin_out(guarded: Guarded) -> list[Trouble]:
+    """Lift the bans that are over in a firewall that is to go, but not yet."""
+    try:
+        told = guarded.told()
+        wanted: dict[str, int | None] = {}
+        for ban in guarded.store.bans_now(told, guarded.now):
+            prolong(wanted, ban)
+        if wanted.keys() == told.keys():
+            return []
+        outcome = firewall.reconcile(
+            guarded.action, wanted, guarded.now, told=told, brace=guarded.brace, run=guarded.run
+        )
+    except FaultsError as error:
+        return [(error.status, str(error))]
+    except FirewallError as error:
+        return [(error.status, f"{guarded.label}: {error}")]
+    guarded.store.untell(guarded.label, told.keys() - outcome.plan.held)
     return []
 
 
@@ -183,13 +203,15 @@ def mend(guarded: Guarded, wanting: Wanting, *, is_new: bool) -> list[Trouble]:
     """Make one firewall hold what it should; say whom it could not take."""
     means = guarded.means(wanting)
     known = guarded.known()
-    is_fresh = known is not None and known.compared <= guarded.now < known.compared + COMPARED_EVERY
+    every = SUSPECTED_EVERY if guarded.is_suspect else COMPARED_EVERY
+    is_fresh = known is not None and known.compared <= guarded.now < known.compared + every
     if known is not None and is_fresh and known.means == means:
         left = known.sight
         seen = look(guarded, left.text)
         if seen is not None and seen.text == left.text and is_expected(guarded, left, seen):
             return adjust(guarded, wanting, left, known)
         if seen is not None and is_let_be(guarded, known, seen):
+            guarded.suspect(is_suspect=True)
             return adjust(guarded, wanting, seen, known)
     if not is_new and guarded.options != guarded.store.note(f"options {guarded.label}"):
         guarded.take_away()  # what other options put there
@@ -296,6 +318,7 @@ def compare(guarded: Guarded, wanting: Wanting, means: str) -> list[Trouble]:
         whole = Sight(seen.text, len(held))
         seen = whole if is_expected(guarded, whole, seen) else None
     guarded.learn(seen, guarded.now, means)
+    guarded.suspect(is_suspect=False)
     store.set_note(f"options {label}", guarded.options)
     return left_out(label, outcome.plan)
 

@@ -124,7 +124,7 @@ class Bans:
         ]
 
     def bans_within(self, network: str, now: int) -> list[Ban]:
-        """Give the bans in force of a network and of all that lies inside it."""
+        """Give the bans in force of a network, and of all that begins inside it."""
         return self._bans(f"place between ? and ? and {IN_FORCE}", *addresses.span(network), now)
 
     def wide_bans(self, now: int) -> list[Ban]:

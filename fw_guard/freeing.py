@@ -65,6 +65,5 @@ def free_logged_in(
             if jails and lines:
                 logins = sorted(store.logins(host))
                 reason = engine.login_before(logins, lines[0].time, jails[0].logintime)
-        if reason:
-            store.end_bans(ban.host, now, ban.jail)
+        if reason and store.end_bans(ban.host, now, ban.jail):
             yield ban, reason

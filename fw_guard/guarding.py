@@ -10,6 +10,7 @@ from fw_guard.firewall import FirewallError, Sight
 from fw_guard.schema import UNSURE
 from fw_guard.settings import parted
 from fw_guard.templates import Choice
+from fw_guard.wanting import Labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -62,6 +63,7 @@ class Guarded:
         self._moved = {} if moved is None else moved
         self._config = config
         self._name, self._ports = parted(label)
+        self.refused = False
         self._action: Action | None = None
         self._believed: Action | None = None
 
@@ -83,7 +85,12 @@ class Guarded:
 
     @property
     def options(self) -> str:
-        """Give the options that are chosen for it, as they are kept."""
+        """Give the options that are chosen for it, as they are kept.
+
+        One that no jail uses any more has those that it was set up with: it may not know others.
+        """
+        if self.label not in Labels(self._config).used:
+            return self.store.note(f"options {self.label}")
         return " ".join(f"{name}={value}" for name, value in self._config.general.options)
 
     def known(self) -> Known | None:
@@ -103,6 +110,20 @@ class Guarded:
             return
         members = "" if sight.members is None else sight.members
         self.store.set_note(f"sight {self.label}", f"{members}\n{compared}\n{means}\n{sight.text}")
+
+    @property
+    def is_suspect(self) -> bool:
+        """Say whether somebody has changed something that was not looked into yet."""
+        return bool(self.store.note(f"suspect {self.label}"))
+
+    def suspect(self, *, is_suspect: bool) -> None:
+        """Keep whether something was changed that is still to be looked into."""
+        self.store.set_note(f"suspect {self.label}", "1" if is_suspect else "")
+
+    def refuse(self) -> None:
+        """Keep that it does not hold what it should: nothing of it is trusted."""
+        self.refused = True
+        self.forget()
 
     def forget(self) -> None:
         """Trust nothing of it: the next pass compares the whole."""

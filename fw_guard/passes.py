@@ -207,7 +207,7 @@ def judge(
     for due in verdict.bans:
         if due.until is None or due.until > now:
             if figures.made >= brake:
-                store.hold(jail.name, host, due.since, BRAKED)
+                store.hold(jail.name, host, now, BRAKED)
                 figures.braked += 1
                 return
             figures.made += 1
@@ -244,7 +244,10 @@ def prune(config: Config, store: Store, now: int) -> None:
     waiting: dict[str, int] = {}
     for jail, _, time in store.waiting():
         waiting[jail] = min(time, waiting.get(jail, time))
+    braked = {name for name, _ in store.held_for(BRAKED)}
     for each in config.jails:
+        if each.name in braked:
+            continue  # the next pass judges once more by the same hits
         patience = LATE_EVIDENCE if each.bantime is None else min(each.bantime, LATE_EVIDENCE)
         patient = now - each.window - patience
         oldest = max(patient, min(now, waiting.get(each.name, now)))

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from fw_guard import addresses
-from fw_guard.addresses import SHORTEST_HOST6, is_wide
+from fw_guard.addresses import SHORTEST_HOST6
 from fw_guard.hits import NETWORKS
 from fw_guard.networks import digest
 from fw_guard.planning import RENEWED_BEFORE, outlasts
@@ -93,7 +93,7 @@ class Wanting:
         """
         ended = self._store.ended_between(self._applied, self._now)
         soon = self._applied + RENEWED_BEFORE, self._now + RENEWED_BEFORE
-        ending = (host for host in self._store.ended_between(*soon) if is_wide(host))
+        ending = (host for host in self._store.ended_between(*soon) if "/" in host)
         hosts = self._store.dirty().union(ended, ending)
         within = (
             ban.host

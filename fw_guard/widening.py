@@ -17,7 +17,7 @@ from fw_guard.schema import Ban
 from fw_guard.wanting import Labels, Sparing, is_of_networks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from fw_guard.config import Config
     from fw_guard.folding import Fold, Folded
@@ -48,16 +48,18 @@ def widen(config: Config, store: Store, protection: Protection, now: int) -> Wid
     """
     widened = Widened()
     if config.faults or config.filter_faults:
+        store.set_note(MEANS, "")  # all of them are worked out when it has none any more
         return widened
     rules = config.general.networks
     spelled = " ".join(map(str, rules))
-    hosts: Iterable[str] = store.dirty() | store.ended_since_pass(now)
+    hosts = store.dirty() | store.ended_since_pass(now)
     means = follows(config)
-    if means != store.note(MEANS):
-        hosts = [ban.host for ban in store.bans(now)]
+    known: set[str] = set()
+    if (means, spelled) != (store.note(MEANS), store.note(RULES)):
+        hosts |= {ban.host for ban in store.bans(now)}
+        known = {ban.host for ban in store.wide_bans(now) if is_of_networks(ban.jail)}
         store.set_note(MEANS, means)
     if spelled != store.note(RULES):
-        hosts = [ban.host for ban in store.bans(now)]
         for ban in store.wide_bans(now):
             if is_of_networks(ban.jail):
                 end(store, ban, now)
@@ -73,7 +75,7 @@ def widen(config: Config, store: Store, protection: Protection, now: int) -> Wid
     }
     networks |= {
         (rule, network)
-        for _, network in store.held_within(NETWORKS)
+        for network in known.union(network for _, network in store.held_within(NETWORKS))
         for rule in rules
         if addresses.split(network)[1] == rule.length
     }
@@ -123,8 +125,8 @@ def work_out(
             continue
         reason = refusal(config, store, protection, jail, network, now)
         if reason:
+            store.hold(jail, network, now, reason)
             if jail not in held:
-                store.hold(jail, network, now, reason)
                 widened.held.append((jail, network, reason))
             continue
         ban = ban_of(jail, folded, label, now if known is None else known.since)
@@ -140,7 +142,7 @@ def ban_of(jail: str, folded: Folded, label: str, since: int) -> Ban:
 
 def end(store: Store, ban: Ban, now: int) -> None:
     """Let the ban of a network end now; unlike a person's unban it may be made again."""
-    store.keep_ban(ban._replace(until=now))
+    store.end_bans(ban.host, now, ban.jail)
 
 
 def refusal(

@@ -124,6 +124,38 @@ class TestQuiet:
         assert numbered.wall.members("fw_guard_80") == {HOST, "203.0.113.1"}
 
 
+class TestRestless:
+    """Others change rules every minute, and there are many members."""
+
+    def test_ten_minutes_later_they_are_compared(
+        self, numbered: Place, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(applying, "MANY", 1)
+        numbered.keep(ban(HOST), ban(OTHER))
+        numbered.run()
+        del numbered.wall.rooms["fw_guard"].members[HOST]
+        numbered.wall.number += 1
+        numbered.later(60)
+        asked(numbered)
+        numbered.run()
+        assert "list" not in asked(numbered)
+        numbered.later(applying.SUSPECTED_EVERY)  # nobody has changed anything since
+        assert numbered.run().troubles == []
+        assert numbered.wall.members() == {HOST, OTHER}
+        asked(numbered)
+        numbered.later(applying.SUSPECTED_EVERY)
+        numbered.run()
+        assert asked(numbered) == []
+
+    def test_few_are_compared_at_once(self, numbered: Place) -> None:
+        numbered.keep(ban(HOST), ban(OTHER))
+        numbered.run()
+        del numbered.wall.rooms["fw_guard"].members[HOST]
+        numbered.wall.number += 1
+        numbered.run()
+        assert numbered.wall.members() == {HOST, OTHER}
+
+
 class TestHealing:
     """What others did is made good by the next pass."""
 
@@ -263,6 +295,23 @@ class TestChoices:
         assert counted.wall.rooms["fw_guard"].rule == "block=reject ports=none"
         assert counted.wall.members() == {HOST}
 
+    def test_one_that_goes_is_taken_away_with_the_options_it_was_set_up_with(
+        self, counted: Place
+    ) -> None:
+        fence = write_action(counted.path, "counted", "fence")
+        fence.write_text(fence.read_text().replace("[option.block.reject]\n", ""))
+        counted.configure(jail("ssh", "fence"))
+        counted.keep(ban(HOST))
+        assert counted.run().troubles == []
+        counted.configure(jail("ssh"), general=General((("block", "reject"),)))
+        asked(counted)
+        assert counted.run().troubles == []
+        assert "drop" in asked(counted)
+        assert counted.wall.members() == {HOST}
+        with counted.store() as store:
+            assert store.note("options fence") == ""
+            assert store.note(applying.SET_UP).split() == ["wall"]
+
     def test_a_jail_with_ports_has_a_room_of_its_own(self, place: Place) -> None:
         place.configure(jail("ssh"), jail("web", ports=WEB))
         place.keep(ban(HOST), ban(OTHER, "web"))
@@ -332,7 +381,7 @@ class TestMissing:
         assert counted.run().troubles == [(os.EX_UNAVAILABLE, "wall: `wall` is not installed")]
         with counted.store() as store:
             assert store.note(applying.SET_UP) == ""
-            assert store.dirty() == {HOST}
+            assert store.note(applying.MEANS) == ""
         counted.wall.run = works  # type: ignore[method-assign]
         assert counted.run().troubles == []
         assert counted.wall.members() == {HOST}
@@ -350,6 +399,29 @@ class TestMissing:
 
         counted.wall.run = run  # type: ignore[method-assign]
         assert counted.run().troubles == [(os.EX_UNAVAILABLE, "fence: the fence is down")]
+        assert counted.wall.members() == {OTHER}
+
+    def test_a_firewall_that_must_wait_to_go_still_lets_go_whose_time_is_over(
+        self, counted: Place
+    ) -> None:
+        counted.keep(ban(HOST, until=NOW + 60), ban(OTHER))
+        counted.run()
+        write_action(counted.path, "counted", "fence")
+        counted.configure(jail("ssh", "fence"), action="fence")
+        works = counted.wall.run
+
+        def run(argv: Sequence[str], stdin: str) -> Result:
+            if argv[0] == "fence":
+                raise FirewallError("the fence is down")
+            return works(argv, stdin)
+
+        counted.wall.run = run  # type: ignore[method-assign]
+        for _ in range(2):
+            troubles = counted.run().troubles
+            assert troubles == [(os.EX_UNAVAILABLE, "fence: the fence is down")]
+            assert counted.wall.members() == {HOST, OTHER}
+        counted.now += 60  # the clock of this wall's kernel stands still
+        counted.run()
         assert counted.wall.members() == {OTHER}
 
     def test_whom_a_firewall_cannot_take_is_said_when_all_is_compared(self, place: Place) -> None:

@@ -89,6 +89,15 @@ def test_whoever_waits_until_the_ban_would_be_over_is_not_banned(machine: Machin
     assert first & banned(figures) == set()
 
 
+def test_the_hits_of_those_that_wait_are_kept_longer_than_the_window(machine: Machine) -> None:
+    """Their window is ten minutes; the passes come every half of that, and each one prunes."""
+    made = set()
+    for _ in range(4):
+        made |= banned(machine.run())
+        machine.now += 300
+    assert made == set(HOSTS)
+
+
 def test_bans_that_are_over_already_are_not_braked(machine: Machine) -> None:
     machine.now = NOW + 3600
     figures = machine.run()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
+from fw_guard.faults import Fault
 from fw_guard.hits import Hit
 from fw_guard.store import Store
 from fw_guard.widening import widen
@@ -159,3 +161,13 @@ def test_a_network_that_somebody_logged_in_from_is_held_back(store: Store) -> No
     keep(store, 1, 2, 3)
     ((_, _, reason),) = widened(store).held
     assert reason == "an address in it logged in before"
+
+
+def test_what_changed_while_the_configuration_had_faults_is_worked_out_afterwards(
+    store: Store,
+) -> None:
+    broken = replace(SSH, faults=(Fault("fw-guard.toml", 1, 1, "it is not TOML"),))
+    widened(store)
+    keep(store, 1, 2, 3)
+    assert widened(store, broken).banned == []
+    assert [each.host for each in widened(store).banned] == [NETWORK]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .machine import Machine, back_ends, without
+from .machine import Machine, back_ends, covered, without
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 ATTACKER4 = "192.0.2.7"
 KNOCKERS = tuple(f"198.51.100.{last}" for last in range(1, 7))
-XTABLES_LOCK = Path("/run/xtables.lock")
+XTABLES_LOCK = "/run/xtables.lock"
 NOBODY = 65_534
 TOOLS = {
     "nftables": ("nft",),
@@ -149,31 +149,37 @@ def test_who_is_not_root_is_told_so(machine: Machine) -> None:
 
 
 @contextlib.contextmanager
-def the_lock_of_iptables() -> Iterator[None]:
-    """Hold what every legacy iptables waits for."""
-    descriptor = os.open(XTABLES_LOCK, os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
+def the_lock_of_iptables(place: Path) -> Iterator[tuple[str, ...]]:
+    """Hold what every legacy iptables waits for; give the words before a command that meets it.
+
+    The lock is one for the whole machine, also across network namespaces: only the command under
+    test is to see it held.
+    """
+    lock = place / "xtables.lock"
+    Path(XTABLES_LOCK).touch(0o600)  # what is to be covered must be there
+    with lock.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield covered(XTABLES_LOCK, str(lock))
 
 
 @back_ends("iptables-legacy", "ipset-legacy")
-def test_a_lock_held_by_another_program_is_waited_for_and_said(machine: Machine) -> None:
+def test_a_lock_held_by_another_program_is_waited_for_and_said(
+    machine: Machine, tmp_path: Path
+) -> None:
     lost(machine)
-    with the_lock_of_iptables():
-        said = refused(machine)
+    with the_lock_of_iptables(tmp_path) as before:
+        said = refused(machine, os.EX_UNAVAILABLE, *before)
     assert "Another app is currently holding the xtables lock" in said
     assert said.endswith("another program is at work on the rules; the next pass tries again\n")
     assert is_right(machine, ATTACKER4, KNOCKERS[0])
 
 
 @back_ends("iptables", "ipset")
-def test_that_lock_is_nothing_to_iptables_on_nf_tables(machine: Machine) -> None:
+def test_that_lock_is_nothing_to_iptables_on_nf_tables(machine: Machine, tmp_path: Path) -> None:
     lost(machine)
-    with the_lock_of_iptables():
-        assert is_right(machine, ATTACKER4, KNOCKERS[0])
+    with the_lock_of_iptables(tmp_path) as before:
+        machine.guard("run", before=before)
+    assert is_right(machine, ATTACKER4, KNOCKERS[0])
 
 
 class TestFull:
