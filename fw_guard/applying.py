@@ -213,7 +213,7 @@ def mend(guarded: Guarded, wanting: Wanting, *, is_new: bool) -> list[Trouble]:
         if seen is not None and is_let_be(guarded, known, seen):
             guarded.suspect(is_suspect=True)
             return adjust(guarded, wanting, seen, known)
-    if not is_new and guarded.options != guarded.store.note(f"options {guarded.label}"):
+    if not is_new and guarded.is_changed:
         guarded.take_away()  # what other options put there
     return compare(guarded, wanting, means)
 
@@ -346,13 +346,19 @@ def dry(guarded: Guarded, wanting: Wanting | None, say: Callable[[str], object])
             refusals.append((os.EX_UNAVAILABLE, f"{guarded.label}: {error}"))
             return firewall.Result(os.EX_UNAVAILABLE, "", str(error))
 
-    if wanting is None:
-        commands = [step.command for step in guarded.action.teardown]
-    else:
-        label = guarded.label
+    def ask_nobody(_argv: Sequence[str], _stdin: str) -> firewall.Result:
+        return firewall.Result(os.EX_UNAVAILABLE, "", "")  # as it will be once all is taken away
+
+    action, label = guarded.action, guarded.label
+    is_made_anew = label in guarded.store.note(SET_UP).split() and guarded.is_changed
+    commands = []
+    if wanting is None or is_made_anew:
+        commands += [step.command for step in action.teardown]
+    if wanting is not None:
         wanted = wanting.whole(label)
-        told = guarded.told()
-        commands = firewall.intended(guarded.action, wanted, guarded.now, told=told, run=ask)
+        told = {} if is_made_anew else guarded.told()
+        run = ask_nobody if is_made_anew else ask
+        commands += firewall.intended(action, wanted, guarded.now, told=told, run=run)
     for command in commands:
         say(written(command))
     return refusals[:1]

@@ -93,6 +93,11 @@ class Guarded:
             return self.store.note(f"options {self.label}")
         return " ".join(f"{name}={value}" for name, value in self._config.general.options)
 
+    @property
+    def is_changed(self) -> bool:
+        """Say whether other options are chosen than those that it was set up with."""
+        return self.options != self.store.note(f"options {self.label}")
+
     def known(self) -> Known | None:
         """Give what is kept of it; None when there is nothing, or nothing of use any more."""
         kept = self.store.note(f"sight {self.label}").split("\n", 3)

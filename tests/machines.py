@@ -104,6 +104,19 @@ class Place:
             )
         return figures
 
+    def would(self) -> list[str]:
+        """Give what a dry run says that it would do, a command a line."""
+        said: list[str] = []
+        with self.store() as store:
+            applying.apply(
+                *(self.config, store, protection(self.config, *self.near), self.now),
+                dry_run=True,
+                say=said.append,
+                run=self.wall.run,
+                generation=self.wall.generation,
+            )
+        return said
+
     def bans(self) -> set[str]:
         """Give who is banned, as far as the state says."""
         with self.store() as store:

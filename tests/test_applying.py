@@ -295,6 +295,21 @@ class TestChoices:
         assert counted.wall.rooms["fw_guard"].rule == "block=reject ports=none"
         assert counted.wall.members() == {HOST}
 
+    def test_a_dry_run_says_that_furniture_is_made_anew(self, counted: Place) -> None:
+        counted.keep(ban(HOST))
+        counted.run()
+        assert counted.would() == []
+        counted.configure(jail("ssh"), general=General((("block", "reject"),)))
+        asked(counted)
+        said = counted.would()
+        assert [words.split("\n") for words in said] == [
+            ["wall drop fw_guard", ""],
+            ["wall make fw_guard block=reject ports=none", ""],
+            ["wall write fw_guard", "add 192.0.2.7 3600", ""],
+        ]
+        assert not set(asked(counted)) & {"drop", "make", "write"}
+        assert counted.wall.members() == {HOST}
+
     def test_one_that_goes_is_taken_away_with_the_options_it_was_set_up_with(
         self, counted: Place
     ) -> None:
